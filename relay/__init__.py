@@ -1,0 +1,1 @@
+"""relay: a self-hosted mail relay for software that sends documents in other companies' names."""
