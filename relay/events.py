@@ -1,0 +1,62 @@
+"""The closed list of things that happen here.
+
+Log, metrics, the stored timeline of a mail and the webhooks all speak with these names, so a line in the log,
+a counter and a row of `relay trace` can be laid side by side.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
+
+
+class EventType(StrEnum):
+    """Every type of event there is. The value is the name everywhere outside the code."""
+
+    STARTED = "started"
+    STOPPED = "stopped"
+    RELOADED = "reloaded"
+    RELOAD_FAILED = "reload-failed"
+    TAKEN_OVER = "taken-over"
+    LOGIN = "login"
+    LOGIN_FAILED = "login-failed"
+    REFUSED = "refused"
+    RECEIVED = "received"
+    DECIDED = "decided"
+    DELIVERED = "delivered"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    DELAYED = "delayed"
+    REPORTED = "reported"
+    BOUNCED = "bounced"
+    HELD = "held"
+    RELEASED = "released"
+    RETRIED = "retried"
+    DROPPED = "dropped"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened.
+
+    `at` is in seconds since the epoch; `number` is the delivery's place among the recipients of `queue_id`,
+    None when the event concerns the whole message or no message at all. `data` never holds secrets or content.
+    """
+
+    type: EventType
+    at: float
+    queue_id: str = ""
+    number: int | None = None
+    data: Mapping[str, Json] = field(default_factory=dict)
+
+
+class EventSink(Protocol):
+    """Whoever wants to hear of events: the log and the metrics."""
+
+    def emit(self, event: Event) -> None:
+        """Take note of `event`; must be quick and must not raise."""
+        ...
