@@ -1,0 +1,356 @@
+"""Questions to the DNS, with answers that are values.
+
+In charge of: asking, following aliases, remembering answers as long as they hold, joining equal questions that are
+asked at the same time, and finding the hosts that take mail for a domain.
+Never does: raise for a name or an answer that came from outside, decide what a missing record means, connect to a host.
+
+RFC 1035, RFC 2308 (negative answers), RFC 5321 section 5 (mail hosts), RFC 7505 (null MX), RFC 5891 (names in Unicode).
+"""
+
+import asyncio
+import ipaddress
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import dns.asyncresolver
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.nameserver
+import dns.rdata
+import dns.rdatatype
+import dns.resolver
+import dns.reversename
+import idna
+
+from relay.clock import Clock, SystemClock
+
+MIN_TTL = 3.0  # also how long a temporary failure is remembered: long enough to spare a server that is in trouble
+MAX_TTL = 86400.0
+MAX_ALIASES = 8
+UDP_PAYLOAD = 1232  # the largest answer that is never fragmented on the way
+
+Record = TypeVar("Record")
+
+
+class Status(StrEnum):
+    """What became of a question."""
+
+    OK = "ok"
+    NODATA = "nodata"  # the name exists, but has no record of this type
+    NXDOMAIN = "nxdomain"  # no such name, or no name at all
+    TEMPORARY = "temporary"  # no answer now: a later one may differ
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[Record]):
+    """What the DNS says about one name; `records` is empty unless `status` is OK."""
+
+    status: Status
+    records: tuple[Record, ...]
+    expires: float  # epoch seconds by the resolver's clock
+    authenticated: bool = (
+        False  # signed, and checked by a server that we were told to trust or that runs on this machine
+    )
+    reason: str = ""  # plain words, for anything but OK
+
+
+class Mx(NamedTuple):
+    """One mail host of a domain; the lowest preference comes first."""
+
+    preference: int
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class MxAnswer(Answer[Mx]):
+    """The MX records as published, lowest preference first."""
+
+    @property
+    def is_null(self) -> bool:
+        """The domain says that it takes no mail (RFC 7505 section 3)."""
+        return self.status is Status.OK and all(not mx.host for mx in self.records)
+
+
+class MailStatus(StrEnum):
+    """Whether a domain has hosts that take its mail."""
+
+    FOUND = "found"
+    NULL_MX = "null-mx"  # takes no mail, on purpose (556 5.1.10)
+    NO_HOSTS = "no-hosts"  # exists, but nothing there could take mail (5.4.4)
+    NXDOMAIN = "nxdomain"  # does not exist (5.1.2)
+    TEMPORARY = "temporary"  # not known now (4.4.3)
+
+
+@dataclass(frozen=True, slots=True)
+class MailHosts:
+    """The hosts to try for a domain, in the order to try them; empty unless `status` is FOUND."""
+
+    status: MailStatus
+    hosts: tuple[Mx, ...]
+    reason: str  # plain words, also for FOUND: where the hosts come from
+    expires: float
+    authenticated: bool = False
+
+
+class Resolver:
+    """Asks name servers and remembers their answers.
+
+    Args:
+        servers: "127.0.0.1:2053", "[::1]:53" or a bare address; none means those of the system's resolv.conf.
+        timeout: seconds for one question in all, over every server and retry.
+        clock: tells when remembered answers have run out.
+        cache_size: the number of answers to remember.
+        shuffle: puts mail hosts of equal preference in random order.
+
+    Raises:
+        ValueError: a server is not an address, or not with a port.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[str] = (),
+        timeout: float = 5.0,
+        *,
+        clock: Clock | None = None,
+        cache_size: int = 20_000,
+        shuffle: Callable[[list[Mx]], None] | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._shuffle = shuffle or random.SystemRandom().shuffle
+        self._stub = _stub(servers, timeout)
+        self._named = bool(servers)
+        self._cache: OrderedDict[tuple[str, str], Answer[Any]] = OrderedDict()
+        self._cache_size = cache_size
+        self._flights: dict[tuple[str, str], asyncio.Task[Answer[Any]]] = {}
+
+    async def lookup(self, name: str, rdtype: str) -> Answer[str]:
+        """Records of any type, each in its presentation form without a final dot."""
+        answer = await self._find(name, rdtype.upper())
+        return replace(answer, records=tuple(_text(record) for record in answer.records))
+
+    async def lookup_txt(self, name: str) -> Answer[bytes]:
+        """TXT records, the strings of each put together."""
+        answer = await self._find(name, "TXT")
+        return replace(answer, records=tuple(b"".join(record.strings) for record in answer.records))
+
+    async def lookup_mx(self, domain: str) -> MxAnswer:
+        """MX records, lowest preference first, then by name; a null MX has an empty host."""
+        answer = await self._find(domain, "MX")
+        records = sorted(Mx(record.preference, _host(record.exchange)) for record in answer.records)
+        return MxAnswer(answer.status, tuple(records), answer.expires, answer.authenticated, answer.reason)
+
+    async def lookup_addresses(self, host: str) -> Answer[str]:
+        """Addresses of a host, IPv6 first; an address stands for itself.
+
+        OK when either family has addresses; TEMPORARY when none was found but one family is not known now.
+        """
+        literal = _address(host)
+        if literal:
+            return Answer(Status.OK, (literal,), self._clock.now() + MAX_TTL)
+        six, four = await asyncio.gather(self._find(host, "AAAA"), self._find(host, "A"))
+        found = [answer for answer in (six, four) if answer.status is Status.OK]
+        parts = found or [six, four]
+        ranks = (Status.TEMPORARY, Status.NXDOMAIN, Status.NODATA, Status.OK)
+        worst = min(parts, key=lambda answer: ranks.index(answer.status))
+        return Answer(
+            worst.status,
+            tuple(record.address for answer in found for record in answer.records),
+            min(answer.expires for answer in (six, four)),
+            all(answer.authenticated for answer in parts),
+            worst.reason,
+        )
+
+    async def lookup_ptr(self, address: str) -> Answer[str]:
+        """The names of an address; something that is no address has none."""
+        literal = _address(address)
+        if not literal:
+            return Answer(Status.NXDOMAIN, (), self._clock.now() + MAX_TTL, reason=f"{address!r} is not an address")
+        return await self.lookup(dns.reversename.from_address(literal).to_text(omit_final_dot=True), "PTR")
+
+    async def hosts_for(self, domain: str) -> MailHosts:
+        """The hosts that take mail for a domain, in the order to try them (RFC 5321 section 5.1)."""
+        if domain.startswith("["):
+            return self._literal_host(domain)
+        mx = await self.lookup_mx(domain)
+        if mx.status is Status.NODATA:
+            return await self._implicit_host(domain)
+        if mx.status is not Status.OK:
+            return MailHosts(MailStatus(mx.status.value), (), mx.reason, mx.expires)
+        if mx.is_null:
+            reason = f"{domain} takes no mail: it publishes a null MX"
+            return MailHosts(MailStatus.NULL_MX, (), reason, mx.expires, mx.authenticated)
+        # RFC 5321 5.1: an MX names a host. RFC 7505 3: a null MX beside others is a mistake and stands for nothing.
+        hosts = [record for record in mx.records if record.host and not _address(record.host)]
+        if not hosts:
+            reason = f"the MX records of {domain} name no host"
+            return MailHosts(MailStatus.NO_HOSTS, (), reason, mx.expires, mx.authenticated)
+        self._shuffle(hosts)  # RFC 5321 5.1: equal preferences in random order; the sort keeps that order
+        hosts.sort(key=lambda record: record.preference)
+        return MailHosts(MailStatus.FOUND, tuple(hosts), f"MX of {domain}", mx.expires, mx.authenticated)
+
+    def forget(self) -> None:
+        """Drop every remembered answer, so that the next question of each kind is asked anew."""
+        self._cache.clear()
+
+    def _literal_host(self, domain: str) -> MailHosts:
+        expires = self._clock.now() + MAX_TTL
+        inner = domain.removeprefix("[").removesuffix("]")
+        address = _address(inner[5:] if inner[:5].lower() == "ipv6:" else inner)
+        if not address:
+            return MailHosts(MailStatus.NXDOMAIN, (), f"{domain} is not an address", expires)
+        return MailHosts(MailStatus.FOUND, (Mx(0, address),), f"{domain} is an address", expires)
+
+    async def _implicit_host(self, domain: str) -> MailHosts:
+        addresses = await self.lookup_addresses(domain)
+        if addresses.status is Status.OK:
+            hosts = (Mx(0, domain),)
+            reason = f"{domain} has no MX: its own address is used"
+            return MailHosts(MailStatus.FOUND, hosts, reason, addresses.expires, addresses.authenticated)
+        if addresses.status is Status.TEMPORARY:
+            return MailHosts(MailStatus.TEMPORARY, (), addresses.reason, addresses.expires)
+        reason = f"{domain} has neither MX nor address"
+        return MailHosts(MailStatus.NO_HOSTS, (), reason, addresses.expires, addresses.authenticated)
+
+    async def _find(self, name: str, rdtype: str) -> Answer[Any]:
+        """The remembered answer, or a new one that everyone who asks at the same time shares."""
+        now = self._clock.now()
+        try:
+            asked = parse_name(name)
+        except ValueError as error:
+            return Answer(Status.NXDOMAIN, (), now + MAX_TTL, reason=str(error))
+        key = (asked.to_text().lower(), rdtype)
+        known = self._cache.get(key)
+        # An expiry too far away means that the clock was set back since.
+        if known is not None and now < known.expires <= now + MAX_TTL:
+            self._cache.move_to_end(key)
+            return known
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = asyncio.create_task(self._ask(key, asked))
+        return await asyncio.shield(flight)  # who stops waiting does not take the answer from the others
+
+    async def _ask(self, key: tuple[str, str], name: dns.name.Name) -> Answer[Any]:
+        try:
+            answer = await self._answer(name, key[1])
+        finally:
+            del self._flights[key]
+        self._cache[key] = answer
+        self._cache.move_to_end(key)
+        while len(self._cache) > self._cache_size:
+            self._cache.popitem(last=False)
+        return answer
+
+    async def _answer(self, name: dns.name.Name, rdtype: str) -> Answer[Any]:
+        what = f"{rdtype} of {name.to_text(omit_final_dot=True)}"
+        try:
+            return await self._resolve(name, rdtype, what)
+        except dns.exception.Timeout:
+            reason = f"no answer in time for {what}"
+        except dns.resolver.NoNameservers as error:
+            reason = f"no usable answer for {what}: {_first_error(error)}"
+        except (dns.exception.DNSException, OSError, ValueError) as error:
+            reason = f"no usable answer for {what}: {type(error).__name__}"
+        return Answer(Status.TEMPORARY, (), self._expiry(MIN_TTL), reason=reason)
+
+    async def _resolve(self, name: dns.name.Name, rdtype: str, what: str) -> Answer[Any]:
+        """Ask, and ask on where an answer stops half-way along a chain of aliases."""
+        ttl = MAX_TTL
+        authenticated = True
+        for _ in range(MAX_ALIASES):
+            try:
+                found = await self._stub.resolve(name, rdtype, raise_on_no_answer=False, search=False)
+            except dns.resolver.NXDOMAIN as error:
+                response: dns.message.QueryMessage = error.kwargs["responses"][name]
+                ttl = min(ttl, response.resolve_chaining().minimum_ttl)
+                secure = authenticated and bool(self._named and response.flags & dns.flags.AD)
+                return Answer(Status.NXDOMAIN, (), self._expiry(ttl), secure, f"no such name for {what}")
+            ttl = min(ttl, found.chaining_result.minimum_ttl)
+            authenticated = authenticated and self._is_authenticated(found)
+            if found.rrset is not None:
+                return Answer(Status.OK, tuple(found.rrset), self._expiry(ttl), authenticated)
+            if found.canonical_name == name or found.response.authority:
+                return Answer(Status.NODATA, (), self._expiry(ttl), authenticated, f"no {what}")
+            name = found.canonical_name
+        return Answer(Status.TEMPORARY, (), self._expiry(MIN_TTL), reason=f"too many aliases for {what}")
+
+    def _is_authenticated(self, found: dns.resolver.Answer) -> bool:
+        # RFC 6840 5.7: our queries set AD to be told. Believed only over a path that nobody else can write on.
+        trusted = self._named or ipaddress.ip_address(str(found.nameserver)).is_loopback
+        return trusted and bool(found.response.flags & dns.flags.AD)
+
+    def _expiry(self, ttl: float) -> float:
+        return self._clock.now() + min(max(ttl, MIN_TTL), MAX_TTL)
+
+
+def parse_name(text: str) -> dns.name.Name:
+    """A name as it goes on the wire: Unicode labels as A-labels (IDNA 2008 with UTS 46), everything else byte for byte.
+
+    Raises:
+        ValueError: no name can look like this (empty or too long label, forbidden character), with a plain reason.
+    """
+    try:
+        if not text.isascii():
+            labels = idna.uts46_remap(text, std3_rules=False).split(".")
+            text = ".".join(label if label.isascii() else idna.alabel(label).decode("ascii") for label in labels)
+        return dns.name.Name([label.encode("ascii") for label in text.removesuffix(".").split(".")] + [b""])
+    except (dns.exception.DNSException, UnicodeError) as error:
+        raise ValueError(f"{text[:80]!r} is not a name: {error}") from None
+
+
+def _stub(servers: Sequence[str], timeout: float) -> dns.asyncresolver.Resolver:
+    stub = dns.asyncresolver.Resolver(configure=False)
+    if servers:
+        stub.nameservers = [_server(server) for server in servers]
+    else:
+        try:
+            stub.read_resolv_conf("/etc/resolv.conf")
+        except dns.resolver.NoResolverConfiguration:
+            stub.nameservers = ["127.0.0.1"]  # what resolv.conf(5) says for a machine without one
+    stub.lifetime = timeout
+    stub.timeout = min(2.0, timeout / 2)  # a lost datagram leaves time for another
+    stub.use_edns(0, 0, UDP_PAYLOAD)
+    stub.set_flags(dns.flags.RD | dns.flags.AD)
+    return stub
+
+
+def _server(text: str) -> dns.nameserver.Nameserver:
+    host, colon, port = text.rpartition(":")
+    if _address(text):
+        host, port = text, "53"
+    elif not colon or not port.isdecimal():
+        raise ValueError(f"{text!r} is not an address with a port, such as 127.0.0.1:53 or [::1]:53")
+    address = _address(host.removeprefix("[").removesuffix("]"))
+    if not address:
+        raise ValueError(f"{text!r} is not an address with a port, such as 127.0.0.1:53 or [::1]:53")
+    return dns.nameserver.Do53Nameserver(address, int(port))
+
+
+def _address(text: str) -> str:
+    """The address in its usual form, or nothing when the text is none."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return ""
+
+
+def _host(name: dns.name.Name) -> str:
+    return "" if name == dns.name.root else name.to_text(omit_final_dot=True).lower()
+
+
+def _text(record: dns.rdata.Rdata) -> str:
+    text = record.to_text()
+    return (
+        text.removesuffix(".") if record.rdtype in (dns.rdatatype.PTR, dns.rdatatype.CNAME, dns.rdatatype.NS) else text
+    )
+
+
+def _first_error(error: dns.resolver.NoNameservers) -> str:
+    errors = error.kwargs.get("errors") or []
+    what = errors[0][3] if errors else "no name server"
+    return what if isinstance(what, str) else type(what).__name__
