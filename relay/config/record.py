@@ -1,0 +1,52 @@
+"""A company as a few octets: what a snapshot keeps in memory and the compiled cache keeps on disk.
+
+In charge of `pack` and `unpack`, which are each other's inverse. The form is JSON, so reading a record can never
+run code. A record holds references to secrets, never secrets.
+"""
+
+import json
+from typing import Any
+
+from relay.mail.address import Address
+from relay.policy.company import Company, IdentityKind, Otherwise, SecretKind, SecretRef, Server
+
+
+def pack(company: Company) -> bytes:
+    """The company without its slug."""
+    author = company.author
+    fields: list[Any] = [
+        company.name,
+        company.address.local,
+        company.address.domain,
+        company.alias,
+        company.identity.value,
+        company.otherwise.value,
+        None if author is None else [author.local, author.domain],
+        None if company.server is None else _pack_server(company.server),
+    ]
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _pack_server(server: Server) -> list[Any]:
+    secret = server.password
+    return [server.host, server.port, server.tls, server.username, secret.kind.value, secret.name, server.ca]
+
+
+def unpack(slug: str, record: bytes) -> Company:
+    """The company that `pack` made this record of."""
+    name, local, domain, alias, identity, otherwise, author, server = json.loads(record)
+    return Company(
+        slug=slug,
+        name=name,
+        address=Address(local, domain),
+        alias=alias,
+        identity=IdentityKind(identity),
+        author=None if author is None else Address(*author),
+        otherwise=Otherwise(otherwise),
+        server=None if server is None else _unpack_server(server),
+    )
+
+
+def _unpack_server(fields: list[Any]) -> Server:
+    host, port, tls, username, kind, name, ca = fields
+    return Server(host, port, tls, username, SecretRef(SecretKind(kind), name), ca)

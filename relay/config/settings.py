@@ -1,0 +1,237 @@
+"""What `relay.yaml` says, as frozen values.
+
+In charge of names, types, defaults and descriptions of every key; the JSON Schema and the messages about wrong keys
+come from here. Durations are seconds (float), sizes are octets (int). What depends on other files or other keys is
+checked in `relay.config.checks`. Secrets stay references.
+"""
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from relay.config.values import (
+    Companies,
+    DomainName,
+    Duration,
+    FilePath,
+    HostName,
+    Listening,
+    MailboxAddress,
+    Network,
+    PasswordHash,
+    Port,
+    Secret,
+    SendingAddress,
+    Size,
+    StoreUrl,
+    TargetHost,
+    Url,
+    duration,
+    parse_duration,
+    size,
+)
+
+AppName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
+Selector: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
+Count: TypeAlias = Annotated[int, Field(ge=1)]
+ListenerTls: TypeAlias = Literal["starttls", "implicit", "none"]
+
+
+class Model(BaseModel):
+    """Strict and frozen: no unknown keys, no conversion between types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Listener(Model):
+    """Where SMTP is spoken, and when TLS begins."""
+
+    address: Listening = Field(description="IP address and port: 0.0.0.0:587 or [::]:587.")
+    tls: ListenerTls = Field(description="starttls, implicit (TLS from the first octet), or none.")
+
+
+class MxListener(Model):
+    """Where other mail servers bring mail; on this port TLS can only begin with STARTTLS (RFC 3207)."""
+
+    address: Listening = Field(description="IP address and port: 0.0.0.0:25 or [::]:25.")
+    tls: Literal["starttls", "none"] = Field(description="starttls or none.")
+
+
+class WebListener(Model):
+    """Where HTTP is spoken. TLS is the business of the reverse proxy before it."""
+
+    address: Listening = Field(description="IP address and port: 127.0.0.1:8025.")
+    public_url: Url | None = Field(default=None, description="How people reach this listener: https://mail.…")
+
+
+class Listeners(Model):
+    """A listener that is left out does not listen."""
+
+    submission: Listener | None = Field(default=None, description="Mail from our apps, usually port 587.")
+    submissions: Listener | None = Field(default=None, description="Mail from our apps, usually port 465.")
+    mx: MxListener | None = Field(default=None, description="Mail from other servers, port 25.")
+    web: WebListener | None = Field(default=None, description="Metrics, health and HTTP API.")
+
+
+class Tls(Model):
+    """The certificate that the SMTP listeners show."""
+
+    certificate: FilePath = Field(
+        description="PEM file: the certificate, then the authorities between it and the root."
+    )
+    key: FilePath = Field(description="PEM file: the certificate's private key, without a passphrase.")
+
+
+class Password(Model):
+    """How an app proves who it is."""
+
+    hash: PasswordHash = Field(description="argon2 hash of the password, as `relay app password` prints it.")
+
+
+class AppLimits(Model):
+    """How much one app may send."""
+
+    messages_per_minute: Count | None = Field(default=None, description="Messages in any minute. None: no limit.")
+    recipients_per_message: Count = Field(default=100, description="Recipients of one message.")
+
+
+class App(Model):
+    """A program that submits mail: known by its password, its network, or both."""
+
+    password: Password | None = Field(default=None, description="The app logs in with its name and this password.")
+    networks: tuple[Network, ...] = Field(
+        default=(), description="The app is known by where it connects from.", strict=False
+    )
+    allow_public: bool = Field(default=False, description="Let `networks` hold public addresses.")
+    companies: Companies = Field(description="all, or a list of the companies it may send for.")
+    limits: AppLimits = Field(default=AppLimits(), description="How much it may send.")
+
+    def may_send_for(self, slug: str) -> bool:
+        """Whether the app may send in the name of that company."""
+        return self.companies == "all" or slug in self.companies
+
+
+class DkimKey(Model):
+    """A key to sign mail of one domain with (RFC 6376). Several keys of a domain all sign."""
+
+    domain: DomainName = Field(description="The signing domain (d=).")
+    selector: Selector = Field(description="The selector (s=): the record is <selector>._domainkey.<domain>.")
+    key: Secret = Field(description="PEM private key: RSA of at least 2048 bits, or Ed25519.")
+
+
+class Secrets(Model):
+    """Secrets of the relay itself."""
+
+    signing: tuple[Secret, ...] = Field(
+        min_length=1, strict=False, description="Signs the return addresses we hand out. The first signs, all verify."
+    )
+
+
+class Dns(Model):
+    """How names are looked up."""
+
+    servers: tuple[Listening, ...] = Field(
+        default=(), strict=False, description="Name servers as host:port. None: those of /etc/resolv.conf."
+    )
+    timeout: Duration = duration("5s", "How long one look-up may take in all.")
+
+
+class Limits(Model):
+    """What one peer, one session and one worker may ask of us."""
+
+    message_size: Size = size("35MiB", "Largest message taken (SIZE, RFC 1870).")
+    recipients: Count = Field(default=100, description="Recipients of one message (RFC 5321 4.5.3.1.8: at least 100).")
+    connections: Count = Field(default=1000, description="Connections to one listener of one worker at once.")
+    connections_per_peer: Count = Field(
+        default=50, description="Connections from one IP address to one worker at once."
+    )
+    errors_per_session: Count = Field(default=10, description="Refused commands before a session is cut.")
+    idle_timeout: Duration = duration("5m", "Silence after which a session is cut (RFC 5321 4.5.3.2.7: 5 minutes).")
+    data_timeout: Duration = duration("15m", "How long the octets of one message may take to come in.")
+    receiving_bytes: Size = size("256MiB", "Octets of messages in reception at once in one worker; beyond it, 452.")
+
+
+class Smarthost(Model):
+    """One host that takes all outgoing mail that no company's own server takes."""
+
+    host: TargetHost = Field(description="Name or IP address.")
+    port: Port = Field(default=25, description="Port.")
+    tls: ListenerTls = Field(
+        description="starttls and implicit demand TLS with a valid certificate; none is plain text."
+    )
+
+
+class DeliveryTimeouts(Model):
+    """How long a receiving host may take over each step (RFC 5321 4.5.3.2)."""
+
+    connect: Duration = duration("30s", "TCP connection, and TLS handshake.")
+    greeting: Duration = duration("5m", "The first reply.")
+    command: Duration = duration("5m", "Reply to EHLO, MAIL, RCPT and the others.")
+    data: Duration = duration("3m", "Progress while a message is being sent.")
+    final: Duration = duration("10m", "Reply to the final dot.")
+
+
+_RETRY = ("1m", "5m", "15m", "30m", "1h", "2h", "4h")
+
+
+class Delivery(Model):
+    """How mail leaves."""
+
+    port: Port = Field(default=25, description="Port of receiving hosts. Other than 25 only in a sandbox.")
+    retry: tuple[Duration, ...] = Field(
+        default=tuple(parse_duration(text) for text in _RETRY),
+        min_length=1,
+        strict=False,
+        description="Waiting times between attempts; the last one repeats.",
+        json_schema_extra={"default": list(_RETRY)},
+    )
+    expire: Duration = duration(
+        "5d", "Age at which mail that cannot be delivered goes back (RFC 5321 4.5.4.1: 4 to 5 days)."
+    )
+    delay_notice: Duration = duration("4h", "Age at which the sending side is told that mail is late.")
+    per_destination: Count = Field(default=20, description="Connections of one worker to one destination at once.")
+    per_company: Count = Field(default=20, description="Deliveries of one worker for one company at once.")
+    connections_idle: Duration = duration("10s", "How long a connection is kept for the next message.")
+    timeouts: DeliveryTimeouts = Field(default=DeliveryTimeouts(), description="Patience with receiving hosts.")
+    smarthost: Smarthost | None = Field(default=None, description="Send everything through this host.")
+    ca: FilePath | None = Field(default=None, description="PEM file of authorities to trust besides the system's.")
+
+
+class Spool(Model):
+    """What stays after delivery."""
+
+    keep_history: Duration = duration("14d", "How long finished mail can be traced.")
+
+
+class Log(Model):
+    """The log goes to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level that is logged."
+    )
+    format: Literal["json", "console"] = Field(default="json", description="json for machines, console for people.")
+
+
+class Settings(Model):
+    """Everything in relay.yaml."""
+
+    hostname: HostName = Field(description="Our name in greetings, EHLO and trace fields. It should resolve to us.")
+    domain: DomainName = Field(description="The alias domain: every company has <alias>@<domain>.")
+    postmaster: MailboxAddress = Field(
+        description="Gets mail for postmaster@<domain>, and bounces nobody else can get."
+    )
+    store: StoreUrl = Field(default="sqlite:var/relay.db", description="Where state is kept: sqlite: and a path.")
+    sending_addresses: tuple[SendingAddress, ...] = Field(
+        min_length=1, strict=False, description="Every IP address that the world sees us send from (for SPF)."
+    )
+    listeners: Listeners = Field(default=Listeners(), description="Where we listen.")
+    tls: Tls | None = Field(default=None, description="The listeners' certificate.")
+    apps: dict[AppName, App] = Field(default_factory=dict, description="Programs that submit mail, by login name.")
+    dkim: tuple[DkimKey, ...] = Field(default=(), strict=False, description="Keys to sign mail with.")
+    secrets: Secrets = Field(description="Secrets of the relay itself.")
+    dns: Dns = Field(default=Dns(), description="How names are looked up.")
+    limits: Limits = Field(default=Limits(), description="What peers may ask of us.")
+    delivery: Delivery = Field(default=Delivery(), description="How mail leaves.")
+    workers: int = Field(default=0, ge=0, le=1024, description="Worker processes. 0: one a core.")
+    spool: Spool = Field(default=Spool(), description="What stays after delivery.")
+    log: Log = Field(default=Log(), description="What is logged, and how.")

@@ -1,0 +1,84 @@
+"""What is known about a company: its alias, its own address, and in whose name its mail should go out.
+
+In charge of the values only. Reading and checking files is `relay.config`; choosing an identity for one mail is
+`relay.policy.identity`. Passwords never pass through here: a server carries a reference to one.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from relay.mail.address import Address
+
+
+class IdentityKind(StrEnum):
+    """In whose name a company wants its mail to go out."""
+
+    ALIAS = "alias"
+    OWN_DOMAIN = "own-domain"
+    OWN_SERVER = "own-server"
+
+
+class Otherwise(StrEnum):
+    """What happens to mail while the wanted identity would not be believed."""
+
+    ALIAS = "alias"
+    HOLD = "hold"
+
+
+class SecretKind(StrEnum):
+    """Where a secret is kept: environment variable, file, or systemd credential."""
+
+    ENV = "env"
+    FILE = "file"
+    CREDENTIAL = "credential"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where to find a secret, never the secret itself. `str` and `repr` are safe to log."""
+
+    kind: SecretKind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The company's own submission server. `ca` is a PEM file to trust besides the system's authorities."""
+
+    host: str
+    port: int
+    tls: Literal["starttls", "implicit"]
+    username: str
+    password: SecretRef
+    ca: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """One company (tenant). `slug` is the name of its file without ".yaml".
+
+    `author` is the address in From when mail goes out in the company's own name; None means `address`.
+    `server` is there whenever `identity` is OWN_SERVER.
+    """
+
+    slug: str
+    name: str
+    address: Address
+    alias: str
+    identity: IdentityKind = IdentityKind.ALIAS
+    author: Address | None = None
+    otherwise: Otherwise = Otherwise.ALIAS
+    server: Server | None = None
+
+    def __post_init__(self) -> None:
+        if self.identity is IdentityKind.OWN_SERVER and self.server is None:
+            raise ValueError(f"company {self.slug}: identity own-server needs a server")
+
+    @property
+    def own_author(self) -> Address:
+        """The address in From when mail goes out in the company's own name."""
+        return self.author or self.address
