@@ -19,7 +19,7 @@ _AT_HAND = 1024
 class Snapshot:
     """Settings and companies that belong together.
 
-    `generation` is equal for equal configurations, on any worker and any machine, and differs otherwise.
+    `generation` is equal for equal files, on any worker and any machine, and differs otherwise.
     """
 
     __slots__ = ("_aliases", "_records", "_unpacked", "generation", "settings")
@@ -39,9 +39,7 @@ class Snapshot:
         """A snapshot made of values instead of files."""
         known = tuple(companies)
         records = {company.slug: pack(company) for company in known}
-        digest = hashlib.sha256(settings.model_dump_json(fallback=str).encode())
-        for slug in sorted(records):
-            digest.update(slug.encode() + b"\0" + records[slug] + b"\0")
+        digest = hashlib.sha256(repr((settings, sorted(records.items()))).encode())
         return cls(
             settings,
             records=records,
