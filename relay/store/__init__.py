@@ -1,0 +1,1 @@
+"""Durable state: the spool with its deliveries, leases and timelines, behind one protocol."""

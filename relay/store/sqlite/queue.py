@@ -1,0 +1,146 @@
+"""What people and sweeps ask of the queue; none of it on the hot path."""
+
+import json
+from collections.abc import Mapping
+
+import apsw
+
+from relay.events import Event, EventType
+from relay.store.spool import Entry, Order, Selection, State, WorkerStatus
+from relay.store.sqlite import statements
+from relay.store.sqlite.rows import event_rows, read_entries
+
+_FOUND = 20
+_EVENT_OF = {
+    Order.RETRY: EventType.RETRIED,
+    Order.HOLD: EventType.HELD,
+    Order.RELEASE: EventType.RELEASED,
+    Order.DROP: EventType.DROPPED,
+}
+_FOUND_BY = """
+WHERE message.queue_id IN (
+    SELECT queue_id FROM message WHERE queue_id = :key
+    UNION SELECT queue_id FROM message WHERE message_id IN (:key, '<' || :key || '>') AND message_id <> ''
+    UNION SELECT queue_id FROM delivery WHERE recipient = :key
+    ORDER BY queue_id DESC LIMIT :most)
+ORDER BY message.queue_id DESC, delivery.number
+"""
+# A delivery that a worker has in its hands cannot be held or dropped under it; the wish is refused, not half done.
+_ALLOWED = {
+    Order.RETRY: "delivery.state = 'queued' AND delivery.worker IS NULL",
+    Order.HOLD: "delivery.state = 'queued' AND delivery.worker IS NULL",
+    Order.RELEASE: "delivery.state = 'held'",
+    Order.DROP: "delivery.state IN ('queued', 'held') AND delivery.worker IS NULL",
+}
+_CHANGE = {
+    Order.RETRY: "next_attempt = :now",
+    Order.HOLD: "state = 'held', hold_key = '', last = :reason",
+    Order.RELEASE: "state = 'queued', hold_key = '', next_attempt = :now",
+    Order.DROP: "state = 'dropped', hold_key = '', last = :reason",
+}
+
+
+def find(connection: apsw.Connection, key: str) -> list[Entry]:
+    """See Spool.find."""
+    rows = connection.execute(statements.ENTRIES + _FOUND_BY, {"key": key, "most": _FOUND})
+    return read_entries(rows)
+
+
+def select(connection: apsw.Connection, selection: Selection) -> list[Entry]:
+    """See Spool.select."""
+    where, parameters = _conditions(selection)
+    rows = connection.execute(
+        f"{statements.ENTRIES} WHERE {where} ORDER BY delivery.queue_id, delivery.number LIMIT :limit", parameters
+    )
+    return read_entries(rows)
+
+
+def carry_out(connection: apsw.Connection, order: Order, selection: Selection, *, now: float, reason: str) -> int:
+    """See Spool.order."""
+    where, parameters = _conditions(selection)
+    keys = [
+        (str(queue_id), int(number))
+        for queue_id, number in connection.execute(
+            f"SELECT queue_id, number FROM delivery WHERE {_ALLOWED[order]} AND {where} LIMIT :limit",  # noqa: S608
+            parameters,
+        )
+    ]
+    connection.execute(
+        f"""
+        UPDATE delivery SET {_CHANGE[order]}
+        WHERE (queue_id, number) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:keys))
+        """,  # noqa: S608 -- constants only
+        {"keys": json.dumps(keys), "now": now, "reason": reason},
+    )
+    if order is Order.DROP:
+        connection.execute(statements.FINISH_MESSAGES, (json.dumps(sorted({queue_id for queue_id, _ in keys})),))
+    events = [Event(_EVENT_OF[order], now, queue_id, number, {"reason": reason}) for queue_id, number in keys]
+    connection.execute(statements.ADD_EVENTS, (json.dumps(event_rows(events)),))
+    return len(keys)
+
+
+def release(connection: apsw.Connection, hold_key: str, now: float) -> int:
+    """See Spool.release."""
+    rows = list(
+        connection.execute(
+            """
+            UPDATE delivery SET state = 'queued', hold_key = '', next_attempt = ?2
+            WHERE state = 'held' AND hold_key = ?1 RETURNING queue_id, number
+            """,
+            (hold_key, now),
+        )
+    )
+    events = [Event(EventType.RELEASED, now, str(queue_id), int(number), {"by": hold_key}) for queue_id, number in rows]
+    connection.execute(statements.ADD_EVENTS, (json.dumps(event_rows(events)),))
+    return len(rows)
+
+
+def counts(connection: apsw.Connection) -> Mapping[State, int]:
+    """See Spool.counts."""
+    waiting, leased, held = next(
+        connection.execute(
+            """
+            SELECT (SELECT count(*) FROM delivery WHERE state = 'queued' AND worker IS NULL),
+                   (SELECT count(*) FROM delivery WHERE worker IS NOT NULL),
+                   (SELECT count(*) FROM delivery WHERE state = 'held')
+            """
+        )
+    )
+    return {State.QUEUED: waiting + leased, State.HELD: held}
+
+
+def workers(connection: apsw.Connection, now: float) -> list[WorkerStatus]:
+    """See Spool.workers."""
+    rows = connection.execute("SELECT * FROM worker WHERE lease_until > ? ORDER BY worker", (now,))
+    return [
+        WorkerStatus(str(worker), int(pid), float(started_at), float(lease_until), json.loads(str(detail)))
+        for worker, pid, started_at, lease_until, detail in rows
+    ]
+
+
+def purge(connection: apsw.Connection, before: float, most: int) -> None:
+    """Forget up to `most` messages that were finished before that time."""
+    rows = connection.execute(
+        "SELECT queue_id FROM message WHERE finished_at < ? ORDER BY finished_at LIMIT ?", (before, most)
+    )
+    keys = json.dumps([row[0] for row in rows])
+    for table in ("event", "delivery", "message"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE queue_id IN (SELECT value FROM json_each(?))",  # noqa: S608 -- constants only
+            (keys,),
+        )
+
+
+def _conditions(selection: Selection) -> tuple[str, dict[str, str | int]]:
+    parts = ["delivery.state IN (SELECT value FROM json_each(:states))"]
+    parameters: dict[str, str | int] = {"states": json.dumps(selection.states), "limit": selection.limit}
+    if selection.queue_ids:
+        parts.append("delivery.queue_id IN (SELECT value FROM json_each(:queue_ids))")
+        parameters["queue_ids"] = json.dumps(selection.queue_ids)
+    if selection.company:
+        parts.append("delivery.company = :company")
+        parameters["company"] = selection.company
+    if selection.recipient:
+        parts.append("delivery.recipient = :recipient")
+        parameters["recipient"] = selection.recipient
+    return " AND ".join(parts), parameters

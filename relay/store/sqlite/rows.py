@@ -1,0 +1,155 @@
+"""Between the spool's values and rows of the database. Pure; the order of columns is that of `statements`."""
+
+import json
+from collections.abc import Iterable
+
+from relay.events import Event, EventType
+from relay.mail.address import Address, parse_address
+from relay.mail.envelope import Body, Envelope, Notify, Recipient, Ret
+from relay.store.spool import Acceptance, Change, Content, Delivery, Entry, Message, Origin, State
+from relay.store.sqlite.writer import Row, Rows
+
+_MESSAGE_WIDTH = 9
+
+
+def acceptance_rows(acceptance: Acceptance, worker: str) -> Rows:
+    """The rows that make a new message."""
+    message = acceptance.message
+    rows = Rows(segments={message.content.segment})
+    rows.messages.append(
+        (
+            message.queue_id,
+            message.origin,
+            message.received_at,
+            message.app,
+            message.peer,
+            message.message_id,
+            _envelope_text(message.envelope),
+            message.content.segment,
+            _content_text(message.content),
+        )
+    )
+    for number, recipient in enumerate(message.envelope.recipients):
+        rows.deliveries.append(
+            (
+                message.queue_id,
+                number,
+                str(recipient.address),
+                ",".join(recipient.notify),
+                recipient.orcpt,
+                acceptance.companies[number],
+                message.received_at,
+                worker if acceptance.leased else None,
+            )
+        )
+    rows.events.extend(event_rows(acceptance.events))
+    return rows
+
+
+def event_rows(events: Iterable[Event]) -> list[Row]:
+    """The rows of a timeline."""
+    return [(event.queue_id, event.number, event.at, event.type, json.dumps(event.data)) for event in events]
+
+
+def change_row(change: Change) -> Row:
+    """The row of one outcome."""
+    return (
+        change.queue_id,
+        change.number,
+        change.state,
+        change.attempts,
+        change.next_attempt,
+        change.last,
+        int(change.delay_noticed),
+        change.hold_key,
+    )
+
+
+def read_entries(rows: Iterable[tuple[object, ...]]) -> list[Entry]:
+    """Gather rows of `statements.ENTRIES`, however ordered, into entries in order of first sight."""
+    messages: dict[str, tuple[object, ...]] = {}
+    deliveries: dict[str, list[Delivery]] = {}
+    for row in rows:
+        queue_id = str(row[0])
+        messages.setdefault(queue_id, row[:_MESSAGE_WIDTH])
+        deliveries.setdefault(queue_id, []).append(_read_delivery(row[_MESSAGE_WIDTH:]))
+    return [
+        _entry(messages[queue_id], sorted(found, key=lambda delivery: delivery.number))
+        for queue_id, found in deliveries.items()
+    ]
+
+
+def read_event(row: tuple[object, ...]) -> Event:
+    """Read (queue_id, number, at, type, data)."""
+    queue_id, number, at, kind, data = row
+    return Event(
+        EventType(str(kind)),
+        float(at),  # type: ignore[arg-type]
+        str(queue_id),
+        None if number is None else int(number),  # type: ignore[call-overload]
+        json.loads(str(data)),
+    )
+
+
+def _entry(row: tuple[object, ...], deliveries: list[Delivery]) -> Entry:
+    queue_id, origin, received_at, app, peer, message_id, envelope, segment, content = row
+    extents, size, header_size, body_hash = json.loads(str(content))
+    recipients = {delivery.number: delivery.recipient for delivery in deliveries}
+    return Entry(
+        Message(
+            queue_id=str(queue_id),
+            origin=Origin(str(origin)),
+            received_at=float(received_at),  # type: ignore[arg-type]
+            app=str(app),
+            peer=str(peer),
+            message_id=str(message_id),
+            envelope=_read_envelope(str(envelope), tuple(recipients.values())),
+            content=Content(str(segment), tuple((a, b) for a, b in extents), size, header_size, body_hash),
+        ),
+        tuple(deliveries),
+    )
+
+
+def _read_delivery(row: tuple[object, ...]) -> Delivery:
+    number, recipient, notify, orcpt, company, state, attempts, next_attempt, noticed, last, hold_key, worker = row
+    asked = frozenset(Notify(word) for word in str(notify).split(",") if word)
+    return Delivery(
+        number=int(number),  # type: ignore[call-overload]
+        recipient=Recipient(parse_address(str(recipient)), asked, None if orcpt is None else str(orcpt)),
+        company=str(company),
+        state=State(str(state)),
+        attempts=int(attempts),  # type: ignore[call-overload]
+        next_attempt=float(next_attempt),  # type: ignore[arg-type]
+        delay_noticed=bool(noticed),
+        last=str(last),
+        hold_key=str(hold_key),
+        worker="" if worker is None else str(worker),
+    )
+
+
+def _envelope_text(envelope: Envelope) -> str:
+    return json.dumps(
+        (
+            None if envelope.reverse_path is None else (envelope.reverse_path.local, envelope.reverse_path.domain),
+            envelope.body,
+            envelope.smtputf8,
+            envelope.ret,
+            envelope.envid,
+        )
+    )
+
+
+def _read_envelope(text: str, recipients: tuple[Recipient, ...]) -> Envelope:
+    reverse_path, body, smtputf8, ret, envid = json.loads(text)
+    return Envelope(
+        reverse_path=None if reverse_path is None else Address(*reverse_path),
+        recipients=recipients,
+        body=None if body is None else Body(body),
+        smtputf8=smtputf8,
+        ret=None if ret is None else Ret(ret),
+        envid=envid,
+    )
+
+
+def _content_text(content: Content) -> str:
+    return json.dumps((content.extents, content.size, content.header_size, content.body_hash))

@@ -1,0 +1,210 @@
+"""The spool over SQLite: one database, segments beside it, any number of workers of one machine."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import apsw
+
+from relay.clock import Clock
+from relay.events import Event, Json
+from relay.store.spool import (
+    Acceptance,
+    Change,
+    Content,
+    ContentWriter,
+    Entry,
+    Order,
+    Selection,
+    State,
+    WorkerStatus,
+)
+from relay.store.sqlite import queue, statements
+from relay.store.sqlite.rows import acceptance_rows, change_row, event_rows, read_entries, read_event
+from relay.store.sqlite.segments import Segments
+from relay.store.sqlite.writer import GroupWriter, Rows
+
+LEASE_TIME = 30.0
+_PURGED_AT_ONCE = 2000
+
+
+class SqliteSpool:
+    """A worker's hold on the store at `path`; see `Spool` for what is promised.
+
+    `worker` is this worker's name, "<instance>.<slot>.<count>": all workers of other instances, and earlier ones in
+    the same slot, are dead when it starts, because an instance locks its store and reaps before it restarts.
+    """
+
+    def __init__(self, path: Path, *, worker: str, pid: int, clock: Clock) -> None:
+        self._path = path
+        self._worker = worker
+        self._pid = pid
+        self._clock = clock
+        self._segments = Segments(path.with_name(path.name + ".segments"), worker)
+        self._writer: GroupWriter
+
+    async def start(self) -> None:
+        """See Spool.start."""
+        self._writer = GroupWriter(self._path, self._segments, self._worker)
+        now = self._clock.now()
+        instance, slot, _ = self._worker.rsplit(".", 2)
+
+        def join(connection: apsw.Connection) -> None:
+            connection.execute(
+                "DELETE FROM worker WHERE worker NOT GLOB ?1 OR worker GLOB ?2",
+                (f"{instance}.*", f"{instance}.{slot}.*"),
+            )
+            connection.execute(
+                "INSERT INTO worker VALUES (?, ?, ?, ?, '{}')", (self._worker, self._pid, now, now + LEASE_TIME)
+            )
+            connection.execute(statements.FREE_DEAD_LEASES, (now,))
+
+        await self._writer.call(join)
+
+    async def stop(self) -> None:
+        """See Spool.stop."""
+
+        def leave(connection: apsw.Connection) -> None:
+            connection.execute("UPDATE delivery SET worker = NULL WHERE worker = ?", (self._worker,))
+            connection.execute("DELETE FROM worker WHERE worker = ?", (self._worker,))
+
+        try:
+            await self._writer.call(leave)
+        finally:
+            await self._writer.close()
+            self._segments.close()
+
+    def writer(self) -> ContentWriter:
+        """See Spool.writer."""
+        return self._segments.writer()
+
+    def read(self, content: Content, start: int, length: int) -> bytes:
+        """See Spool.read."""
+        return self._segments.read(content, start, length)
+
+    async def commit(self, acceptance: Acceptance) -> None:
+        """See Spool.commit."""
+        try:
+            await self._writer.write(acceptance_rows(acceptance, self._worker))
+        finally:
+            self._segments.done(acceptance.message.content.segment)
+
+    async def lease(self, *, now: float, limit: int, busy: Collection[str] = ()) -> Sequence[Entry]:
+        """See Spool.lease."""
+        parameters = {"worker": self._worker, "now": now, "limit": limit, "busy": json.dumps(list(busy))}
+
+        def claim(connection: apsw.Connection) -> list[Entry]:
+            keys = list(connection.execute(statements.LEASE, parameters))
+            if not keys:
+                return []
+            return read_entries(connection.execute(statements.ENTRIES + statements.LEASED_KEYS, (json.dumps(keys),)))
+
+        return await self._writer.call(claim)
+
+    async def record(
+        self, changes: Sequence[Change], events: Sequence[Event] = (), reports: Sequence[Acceptance] = ()
+    ) -> None:
+        """See Spool.record."""
+        rows = Rows(changes=[change_row(change) for change in changes], events=event_rows(events))
+        try:
+            for report in reports:
+                rows.extend(acceptance_rows(report, self._worker))
+            await self._writer.write(rows)
+        finally:
+            for report in reports:
+                self._segments.done(report.message.content.segment)
+
+    async def give_back(self, deliveries: Sequence[tuple[str, int]], *, next_attempt: float) -> None:
+        """See Spool.give_back."""
+        parameters = (json.dumps(list(deliveries)), next_attempt, self._worker)
+        await self._writer.call(lambda connection: connection.execute(statements.GIVE_BACK, parameters))
+
+    async def heartbeat(self, *, now: float, detail: Mapping[str, Json]) -> int:
+        """See Spool.heartbeat."""
+
+        def beat(connection: apsw.Connection) -> int:
+            connection.execute(
+                "UPDATE worker SET lease_until = ?, detail = ? WHERE worker = ?",
+                (now + LEASE_TIME, json.dumps(detail), self._worker),
+            )
+            connection.execute(statements.FREE_DEAD_LEASES, (now,))
+            return connection.changes()
+
+        return await self._writer.call(beat)
+
+    async def sweep(self, *, now: float, keep_history: float) -> int:
+        """See Spool.sweep."""
+        names = self._segments.unlocked()
+
+        def dead(connection: apsw.Connection) -> list[str]:
+            queue.purge(connection, now - keep_history, _PURGED_AT_ONCE)
+            live = "SELECT 1 FROM message WHERE segment = ? AND finished_at IS NULL LIMIT 1"
+            return [name for name in names if connection.execute(live, (name,)).fetchone() is None]
+
+        return sum(self._segments.remove(name) for name in await self._writer.call(dead))
+
+    async def held(self) -> Sequence[tuple[str, str]]:
+        """See Spool.held."""
+        return await self._writer.call(
+            lambda connection: [
+                (str(key), str(company))
+                for key, company in connection.execute(
+                    "SELECT DISTINCT hold_key, company FROM delivery WHERE state = 'held' AND hold_key <> ''"
+                )
+            ],
+            changes=False,
+        )
+
+    async def release(self, hold_key: str, *, now: float) -> int:
+        """See Spool.release."""
+        return await self._writer.call(lambda connection: queue.release(connection, hold_key, now))
+
+    async def company_of(self, queue_id: str, number: int) -> str | None:
+        """See Spool.company_of."""
+
+        def look_up(connection: apsw.Connection) -> str | None:
+            row = connection.execute(
+                "SELECT company FROM delivery WHERE queue_id = ? AND number = ?", (queue_id, number)
+            ).fetchone()
+            return None if row is None else str(row[0])
+
+        return await self._writer.call(look_up, changes=False)
+
+    async def note(self, events: Sequence[Event]) -> None:
+        """See Spool.note."""
+        await self._writer.write(Rows(events=event_rows(events)))
+
+    async def find(self, key: str) -> Sequence[Entry]:
+        """See Spool.find."""
+        return await self._writer.call(lambda connection: queue.find(connection, key), changes=False)
+
+    async def timeline(self, queue_id: str) -> Sequence[Event]:
+        """See Spool.timeline."""
+        return await self._writer.call(
+            lambda connection: [
+                read_event(row)
+                for row in connection.execute(
+                    "SELECT queue_id, number, at, type, data FROM event WHERE queue_id = ? ORDER BY at, id",
+                    (queue_id,),
+                )
+            ],
+            changes=False,
+        )
+
+    async def select(self, selection: Selection) -> Sequence[Entry]:
+        """See Spool.select."""
+        return await self._writer.call(lambda connection: queue.select(connection, selection), changes=False)
+
+    async def order(self, order: Order, selection: Selection, *, now: float, reason: str) -> int:
+        """See Spool.order."""
+        return await self._writer.call(
+            lambda connection: queue.carry_out(connection, order, selection, now=now, reason=reason)
+        )
+
+    async def counts(self) -> Mapping[State, int]:
+        """See Spool.counts."""
+        return await self._writer.call(queue.counts, changes=False)
+
+    async def workers(self, *, now: float) -> Sequence[WorkerStatus]:
+        """See Spool.workers."""
+        return await self._writer.call(lambda connection: queue.workers(connection, now), changes=False)

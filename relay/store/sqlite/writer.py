@@ -1,0 +1,194 @@
+"""Group commit: one thread writes for all sessions of a worker, so that they share its fsyncs.
+
+Works that arrive while a group is being written form the next one. A group is a handful of set-based statements
+over JSON, because each statement handed to the thread costs a switch between threads, whatever its size.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+import apsw
+
+from relay.store.spool import SpoolError, SpoolFull
+from relay.store.sqlite import statements
+from relay.store.sqlite.database import open_database
+from relay.store.sqlite.segments import Segments, store_failure
+
+T = TypeVar("T")
+Row = Sequence[str | int | float | None]
+_GROUP = 500
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows to add or change, in the order of the columns in `statements`."""
+
+    messages: list[Row] = field(default_factory=list)
+    deliveries: list[Row] = field(default_factory=list)
+    events: list[Row] = field(default_factory=list)
+    changes: list[Row] = field(default_factory=list)
+    segments: set[str] = field(default_factory=set)
+
+    def extend(self, other: "Rows") -> None:
+        """Add what `other` holds."""
+        self.messages += other.messages
+        self.deliveries += other.deliveries
+        self.events += other.events
+        self.changes += other.changes
+        self.segments |= other.segments
+
+
+@dataclass(slots=True)
+class _Write:
+    rows: Rows
+    future: "asyncio.Future[None]"
+
+
+@dataclass(slots=True)
+class _Call(Generic[T]):
+    function: Callable[[apsw.Connection], T]
+    changes: bool
+    future: "asyncio.Future[T]"
+
+
+_Work = _Write | _Call[object]
+_Result = tuple["asyncio.Future[object]", object, BaseException | None]
+
+
+class GroupWriter:
+    """Owns the connection and its thread. Futures it hands out are resolved on the event loop that asked."""
+
+    def __init__(self, path: Path, segments: Segments, worker: str) -> None:
+        self._path = path
+        self._segments = segments
+        self._worker = worker
+        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._connection = open_database(path)
+        self._lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
+        self._thread.start()
+
+    def write(self, rows: Rows) -> "asyncio.Future[None]":
+        """Write rows in the next group; the future ends when they are on stable storage, or with a SpoolError."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._queue.put(_Write(rows, future))
+        return future
+
+    def call(self, function: Callable[[apsw.Connection], T], *, changes: bool = True) -> "asyncio.Future[T]":
+        """Run `function` on the connection, within the group's transaction when it changes something."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._queue.put(_Call(function, changes, future))  # type: ignore[arg-type]
+        return future
+
+    async def close(self) -> None:
+        """Write what is pending and end the thread."""
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._connection.close()
+        os.close(self._lock)
+
+    def _run(self) -> None:
+        ending = False
+        while not ending:
+            group = [self._queue.get()]
+            try:
+                while len(group) < _GROUP:
+                    group.append(self._queue.get_nowait())
+            except Empty:
+                pass
+            ending = None in group
+            results = self._handle([work for work in group if work is not None])
+            self._loop.call_soon_threadsafe(_resolve, results)
+
+    def _handle(self, group: list[_Work]) -> list[_Result]:
+        results: list[_Result] = []
+        changing = [work for work in group if isinstance(work, _Write) or work.changes]
+        if changing:
+            try:
+                results += self._transaction(changing)
+            except Exception as error:  # noqa: BLE001 -- whatever it is belongs to those who asked
+                results += self._one_by_one(changing, error)
+        for work in group:
+            if isinstance(work, _Call) and not work.changes:
+                try:
+                    results.append((work.future, work.function(self._connection), None))
+                except Exception as error:  # noqa: BLE001 -- as above
+                    results.append((work.future, None, _spool_error(error)))
+        return results
+
+    def _one_by_one(self, works: list[_Work], error: Exception) -> list[_Result]:
+        """A group failed: find out whose fault it is, so that nobody pays for another's."""
+        if len(works) == 1:
+            return [(works[0].future, None, _spool_error(error))]  # type: ignore[list-item]
+        results: list[_Result] = []
+        for work in works:
+            try:
+                results += self._transaction([work])
+            except Exception as own:  # noqa: BLE001 -- as above
+                results.append((work.future, None, _spool_error(own)))  # type: ignore[arg-type]
+        return results
+
+    def _transaction(self, works: list[_Work]) -> list[_Result]:
+        rows = Rows()
+        for work in works:
+            if isinstance(work, _Write):
+                rows.extend(work.rows)
+        self._segments.sync(rows.segments)
+        results: list[_Result] = []
+        # The lock is the kernel's queue among processes; SQLite itself would sleep and poll.
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._apply(rows)
+                for work in works:
+                    value = work.function(self._connection) if isinstance(work, _Call) else None
+                    results.append((work.future, value, None))  # type: ignore[arg-type]
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+        return results
+
+    def _apply(self, rows: Rows) -> None:
+        execute = self._connection.execute
+        if rows.messages:
+            execute(statements.ADD_MESSAGES, (json.dumps(rows.messages),))
+            execute(statements.ADD_DELIVERIES, (json.dumps(rows.deliveries),))
+        if rows.changes:
+            execute(statements.CHANGE_DELIVERIES, (json.dumps(rows.changes), self._worker))
+            execute(statements.FINISH_MESSAGES, (json.dumps(sorted({str(row[0]) for row in rows.changes})),))
+        if rows.events:
+            execute(statements.ADD_EVENTS, (json.dumps(rows.events),))
+
+
+def _resolve(results: list[_Result]) -> None:
+    for future, value, error in results:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)
+
+
+def _spool_error(error: Exception) -> SpoolError:
+    if isinstance(error, SpoolError):
+        return error
+    if isinstance(error, OSError):
+        return store_failure(error)
+    if isinstance(error, apsw.FullError):
+        return SpoolFull(str(error))
+    return SpoolError(f"{type(error).__name__}: {error}")
