@@ -1,0 +1,62 @@
+"""In whose name a mail goes out, and which way: the values that a decision consists of."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from relay.mail.address import Address
+from relay.policy.company import Server
+
+
+class Name(StrEnum):
+    """In whose name mail goes: the three identities, and the two cases in which nobody's name changes."""
+
+    ALIAS = "alias"
+    OWN_DOMAIN = "own-domain"
+    OWN_SERVER = "own-server"
+    FORWARD = "forward"
+    RELAY = "relay"
+
+
+class ReversePath(StrEnum):
+    """What stands in MAIL FROM."""
+
+    BOUNCE = "bounce"  # a signed address of ours, one a delivery
+    AUTHOR = "author"  # the author's own address
+    SRS = "srs"  # the writer's address, signed into one of ours
+    NULL = "null"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How one delivery goes out.
+
+    `author` is the address to put into From, None to leave the field as it is; `recipient` replaces the one that was
+    given, None keeps it; `server` is the company's own, None means the hosts of the recipient's domain; `sign_for`
+    are the domains in whose name to sign, as far as there are keys. `reasons` are sentences for people.
+    """
+
+    name: Name
+    author: Address | None
+    reverse_path: ReversePath
+    recipient: Address | None = None
+    server: Server | None = None
+    sign_for: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Mail waits until something changes; `key` names what, the same for all mail that waits for it."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Something could not be found out now; mail is tried again on its schedule."""
+
+    reason: str
+
+
+Choice = Decision | Hold | Wait

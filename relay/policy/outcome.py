@@ -1,0 +1,178 @@
+"""What every kind of trouble on the way out means: the one place where failures get their consequence.
+
+The rules, in order of weight: an answer counts by its first digit (RFC 5321 4.2.1); what is not known to be permanent
+is temporary; trouble of a host, a connection or a login is never a verdict on the recipient; trouble of a login or of
+a permission waits for a person and bounces nothing; silence after the final dot is unknown, and said to be.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from relay.mail.reply import Reply
+
+
+class Phase(StrEnum):
+    """How far an attempt had come."""
+
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    GREETING = "greeting"
+    HELLO = "hello"
+    TLS = "tls"
+    LOGIN = "login"
+    CHECK = "check"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    CONTENT = "content"
+    FINAL = "final"
+
+
+class Fault(StrEnum):
+    """Trouble that is not an answer."""
+
+    NO_DOMAIN = "no-domain"
+    NO_HOST = "no-host"
+    NULL_MX = "null-mx"
+    DNS = "dns"
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+    DISCONNECTED = "disconnected"
+    PROTOCOL = "protocol"
+    TLS = "tls"
+    CERTIFICATE = "certificate"
+    NO_TLS = "no-tls"
+    NO_LOGIN = "no-login"
+    SECRET = "secret"  # noqa: S105 -- the name of a fault
+    TOO_LARGE = "too-large"
+    NO_EIGHT_BIT = "no-8bitmime"
+    NO_SMTPUTF8 = "no-smtputf8"
+    UNEXPECTED = "unexpected"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A fault with its plain words; `text` names no secrets."""
+
+    fault: Fault
+    text: str
+
+
+class Action(StrEnum):
+    """What becomes of the delivery."""
+
+    DELIVERED = "delivered"
+    DEFER = "defer"
+    FAIL = "fail"
+    HOLD = "hold"
+
+
+class Scope(StrEnum):
+    """Whom the trouble concerns, and so who else is spared the attempt."""
+
+    RECIPIENT = "recipient"
+    MESSAGE = "message"
+    TARGET = "target"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The consequence of an attempt for one recipient.
+
+    `status` is an enhanced code (RFC 3463) fit for a report; `unknown` is true when the mail may have arrived all the
+    same; `reply` is what the peer said, None when it said nothing.
+    """
+
+    action: Action
+    scope: Scope
+    status: str
+    text: str
+    phase: Phase
+    reply: Reply | None = None
+    unknown: bool = False
+
+
+# What a fault means: permanent or not, whom it concerns, and the enhanced code for reports.
+_FAULTS = {
+    Fault.NO_DOMAIN: (Action.FAIL, Scope.RECIPIENT, "5.1.2"),
+    Fault.NULL_MX: (Action.FAIL, Scope.RECIPIENT, "5.1.10"),
+    Fault.NO_HOST: (Action.FAIL, Scope.RECIPIENT, "5.4.4"),
+    Fault.DNS: (Action.DEFER, Scope.TARGET, "4.4.3"),
+    Fault.REFUSED: (Action.DEFER, Scope.TARGET, "4.4.1"),
+    Fault.TIMEOUT: (Action.DEFER, Scope.TARGET, "4.4.2"),
+    Fault.DISCONNECTED: (Action.DEFER, Scope.TARGET, "4.4.2"),
+    Fault.PROTOCOL: (Action.DEFER, Scope.TARGET, "4.5.0"),
+    Fault.TLS: (Action.DEFER, Scope.TARGET, "4.7.5"),
+    Fault.CERTIFICATE: (Action.HOLD, Scope.ACCOUNT, "4.7.5"),
+    Fault.NO_TLS: (Action.HOLD, Scope.ACCOUNT, "4.7.10"),
+    Fault.NO_LOGIN: (Action.HOLD, Scope.ACCOUNT, "4.7.10"),
+    Fault.SECRET: (Action.HOLD, Scope.ACCOUNT, "4.7.8"),
+    Fault.TOO_LARGE: (Action.FAIL, Scope.MESSAGE, "5.3.4"),
+    Fault.NO_EIGHT_BIT: (Action.FAIL, Scope.MESSAGE, "5.6.3"),
+    Fault.NO_SMTPUTF8: (Action.FAIL, Scope.MESSAGE, "5.6.7"),
+    Fault.UNEXPECTED: (Action.DEFER, Scope.MESSAGE, "4.3.0"),
+}
+_BEFORE_MAIL = {Phase.RESOLVE, Phase.CONNECT, Phase.GREETING, Phase.HELLO, Phase.TLS, Phase.LOGIN}
+
+
+def classify(trouble: Trouble | Reply, phase: Phase, *, account: bool) -> Outcome:
+    """Say what an answer or a fault in `phase` means; `account`: on a server that we log in to.
+
+    Never raises: what fits no rule is temporary.
+    """
+    if isinstance(trouble, Trouble):
+        return _classify_fault(trouble, phase)
+    if trouble.is_positive:
+        return _classify_positive(trouble, phase)
+    if trouble.is_temporary:
+        return _classify_temporary(trouble, phase)
+    return _classify_permanent(trouble, phase, account=account)
+
+
+def _classify_fault(trouble: Trouble, phase: Phase) -> Outcome:
+    action, scope, status = _FAULTS[trouble.fault]
+    # After the final dot the peer may have taken the mail: RFC 5321 4.5.3.2.6 wants another try all the same.
+    unknown = phase is Phase.FINAL and scope is Scope.TARGET
+    return Outcome(action, scope, status, trouble.text, phase, unknown=unknown)
+
+
+def _classify_positive(reply: Reply, phase: Phase) -> Outcome:
+    if phase is Phase.FINAL and reply.code < 300:
+        return Outcome(Action.DELIVERED, Scope.RECIPIENT, _status(reply, "2.0.0"), reply.text, phase, reply)
+    text = f"answer out of place: {reply}"
+    return Outcome(Action.DEFER, Scope.TARGET, "4.5.0", text, phase, reply, unknown=phase is Phase.FINAL)
+
+
+def _classify_temporary(reply: Reply, phase: Phase) -> Outcome:
+    # 421 says that the peer closes the channel, whatever the command was (RFC 5321 3.8).
+    scope = Scope.RECIPIENT if phase is Phase.RCPT else Scope.MESSAGE
+    if reply.code == 421 or phase in _BEFORE_MAIL:
+        scope = Scope.TARGET
+    return Outcome(Action.DEFER, scope, _status(reply, "4.0.0"), reply.text, phase, reply)
+
+
+def _classify_permanent(reply: Reply, phase: Phase, *, account: bool) -> Outcome:
+    status = _status(reply, "5.0.0")
+    if phase is Phase.LOGIN:
+        return Outcome(Action.HOLD, Scope.ACCOUNT, status, reply.text, phase, reply)
+    if phase in _BEFORE_MAIL:
+        # A host that turns everyone away says nothing about this mail.
+        return Outcome(Action.DEFER, Scope.TARGET, _temporary(status), reply.text, phase, reply)
+    if account and (phase is Phase.MAIL or reply.code == 530):
+        # The company's own server does not let this account send (as this author): a setting, not a verdict.
+        return Outcome(Action.HOLD, Scope.ACCOUNT, status, reply.text, phase, reply)
+    if phase is Phase.RCPT:
+        # RFC 5321 4.5.3.1.10: 552 to RCPT is an old way of saying "too many recipients".
+        if reply.code == 552 and not reply.enhanced:
+            return Outcome(Action.DEFER, Scope.RECIPIENT, "4.5.3", reply.text, phase, reply)
+        return Outcome(Action.FAIL, Scope.RECIPIENT, status, reply.text, phase, reply)
+    return Outcome(Action.FAIL, Scope.MESSAGE, status, reply.text, phase, reply)
+
+
+def _status(reply: Reply, default: str) -> str:
+    return reply.enhanced or default
+
+
+def _temporary(status: str) -> str:
+    return "4" + status[1:]
