@@ -1,0 +1,77 @@
+"""TLS under a connection that began in plain text, or that begins with TLS at once.
+
+In charge of the handshake on the server side (RFC 3207, RFC 8314) on either event loop.
+Never decides whether TLS is wanted.
+"""
+
+import asyncio
+import ssl
+from asyncio.sslproto import SSLProtocol
+from enum import StrEnum
+from math import ceil
+
+
+class TlsMode(StrEnum):
+    """When TLS begins on a listener."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    IMPLICIT = "implicit"
+
+
+class SlimSSLProtocol(SSLProtocol):
+    """The standard library's TLS with a read buffer of one TLS record.
+
+    The original keeps 256 KiB for every connection as long as it lives.
+    """
+
+    max_size = 16384
+
+
+async def start_tls(
+    transport: asyncio.Transport, protocol: asyncio.Protocol, *, context: ssl.SSLContext, patience: float
+) -> asyncio.Transport:
+    """Shake hands as the server; the transport to go on with. Raises OSError (ssl.SSLError is one) when it fails."""
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, asyncio.BaseEventLoop):
+        # Other loops bring their own TLS, whose buffers are not ours to size.
+        upgraded = await loop.start_tls(
+            transport, protocol, context, server_side=True, ssl_handshake_timeout=patience, ssl_shutdown_timeout=5
+        )
+        if upgraded is None:
+            raise ConnectionResetError("connection lost during the TLS handshake")
+        return upgraded
+    return await _start_slim_tls(transport, protocol, context=context, patience=patience)
+
+
+async def _start_slim_tls(
+    transport: asyncio.Transport, protocol: asyncio.Protocol, *, context: ssl.SSLContext, patience: float
+) -> asyncio.Transport:
+    loop = asyncio.get_running_loop()
+    shaken = loop.create_future()
+    tls = SlimSSLProtocol(
+        loop,
+        protocol,
+        context,
+        shaken,
+        server_side=True,
+        call_connection_made=False,
+        ssl_handshake_timeout=ceil(patience),
+        ssl_shutdown_timeout=5,
+    )
+    # Nothing may reach the TLS layer before it knows its transport.
+    transport.pause_reading()
+    transport.set_protocol(tls)
+    begin = loop.call_soon(tls.connection_made, transport)
+    resume = loop.call_soon(transport.resume_reading)
+    try:
+        await shaken
+    except BaseException:
+        begin.cancel()
+        resume.cancel()
+        transport.close()
+        raise
+    upgraded: asyncio.Transport | None = tls._app_transport  # noqa: SLF001 - as loop.start_tls() does
+    if upgraded is None:
+        raise ConnectionResetError("connection lost during the TLS handshake")
+    return upgraded
