@@ -253,7 +253,10 @@ class Resolver:
         except dns.exception.Timeout:
             reason = f"no answer in time for {what}"
         except dns.resolver.NoNameservers as error:
-            reason = f"no usable answer for {what}: {_first_error(error)}"
+            trouble = _first_trouble(error)
+            if isinstance(trouble, dns.message.ChainTooLong):
+                return self._circle(what)
+            reason = f"no usable answer for {what}: {trouble if isinstance(trouble, str) else type(trouble).__name__}"
         except (dns.exception.DNSException, OSError, ValueError) as error:
             reason = f"no usable answer for {what}: {type(error).__name__}"
         return Answer(Status.TEMPORARY, (), self._expiry(MIN_TTL), reason=reason)
@@ -277,7 +280,11 @@ class Resolver:
             if found.canonical_name == name or found.response.authority:
                 return Answer(Status.NODATA, (), self._expiry(ttl), authenticated, f"no {what}")
             name = found.canonical_name
-        return Answer(Status.TEMPORARY, (), self._expiry(MIN_TTL), reason=f"too many aliases for {what}")
+        return self._circle(what)
+
+    def _circle(self, what: str) -> Answer[Any]:
+        # Asking again would not help: somebody has to repair the records, as with a record that is missing.
+        return Answer(Status.NODATA, (), self._expiry(MIN_TTL), reason=f"the aliases for {what} lead nowhere")
 
     def _is_authenticated(self, found: dns.resolver.Answer) -> bool:
         # RFC 6840 5.7: our queries set AD to be told. Believed only over a path that nobody else can write on.
@@ -350,7 +357,7 @@ def _text(record: dns.rdata.Rdata) -> str:
     )
 
 
-def _first_error(error: dns.resolver.NoNameservers) -> str:
-    errors = error.kwargs.get("errors") or []
-    what = errors[0][3] if errors else "no name server"
-    return what if isinstance(what, str) else type(what).__name__
+def _first_trouble(error: dns.resolver.NoNameservers) -> Exception | str:
+    errors = error.kwargs.get("errors") or [(None, None, None, "no name server")]
+    trouble: Exception | str = errors[0][3]
+    return trouble
