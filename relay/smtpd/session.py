@@ -13,10 +13,11 @@ from relay.intake.gate import Hello
 from relay.mail.reply import Reply
 from relay.smtpd import replies
 from relay.smtpd.auth import MECHANISMS, Credentials, decode_initial, decode_response
-from relay.smtpd.connection import Connection, Gone
+from relay.smtpd.connection import Connection
 from relay.smtpd.lines import Flaw
 from relay.smtpd.replies import Refused
 from relay.smtpd.tls import TlsMode
+from relay.smtpd.wire import Gone
 
 _HOST_NAME = re.compile(r"[!-~]{1,255}")
 # A message is worth this many commands that carry none, for every error that would be forgiven.
@@ -111,10 +112,11 @@ class SessionCommands(Connection):
             self._refuse("STARTTLS", replies.INJECTION)
             self._hang_up()
             raise Gone
+        context = self._tls_context()
         self._forget_transaction()
         self._hello = None
         self._say(replies.READY_FOR_TLS)
-        await self._upgrade()
+        await self._upgrade(context)
 
     # RFC 4954
 

@@ -15,10 +15,10 @@ from relay.mail.address import Address, AddressError, parse_path
 from relay.mail.envelope import ParameterError, Recipient, parse_mail_parameters, parse_rcpt_parameters
 from relay.mail.reply import Reply
 from relay.smtpd import replies
-from relay.smtpd.connection import Gone
 from relay.smtpd.data import TOO_LARGE, ChunkReceiver, ContentWriter, DotReceiver
 from relay.smtpd.replies import Refused
 from relay.smtpd.session import SessionCommands
+from relay.smtpd.wire import Gone
 
 _BDAT = re.compile(r"([0-9]{1,20})(?: +(LAST))?", re.IGNORECASE)
 _INVITATION = "354 End data with <CR><LF>.<CR><LF>"
