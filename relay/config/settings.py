@@ -7,9 +7,10 @@ checked in `relay.config.checks`. Secrets stay references.
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from relay.config.values import (
+    AppName,
     Companies,
     DomainName,
     Duration,
@@ -17,10 +18,12 @@ from relay.config.values import (
     HostName,
     Listening,
     MailboxAddress,
+    NameServer,
     Network,
     PasswordHash,
     Port,
     Secret,
+    Selector,
     SendingAddress,
     Size,
     StoreUrl,
@@ -31,8 +34,6 @@ from relay.config.values import (
     size,
 )
 
-AppName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
-Selector: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 ListenerTls: TypeAlias = Literal["starttls", "implicit", "none"]
 
@@ -130,8 +131,10 @@ class Secrets(Model):
 class Dns(Model):
     """How names are looked up."""
 
-    servers: tuple[Listening, ...] = Field(
-        default=(), strict=False, description="Name servers as host:port. None: those of /etc/resolv.conf."
+    servers: tuple[NameServer, ...] = Field(
+        default=(),
+        strict=False,
+        description="IP addresses of name servers, with a port if not 53. None: those of /etc/resolv.conf.",
     )
     timeout: Duration = duration("5s", "How long one look-up may take in all.")
 

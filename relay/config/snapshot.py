@@ -56,6 +56,16 @@ class Snapshot:
         slug = self._aliases.get(local.lower())
         return None if slug is None else self._unpacked(slug)
 
+    def compare(self, newer: "Snapshot", slugs: Iterable[str]) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+        """Which of `slugs` were added, changed and removed in `newer`."""
+        mine, other = self._records, newer._records  # noqa: SLF001 - of the same class
+        touched = [slug for slug in slugs if mine.get(slug) != other.get(slug)]
+        return (
+            frozenset(slug for slug in touched if slug not in mine),
+            frozenset(slug for slug in touched if slug in mine and slug in other),
+            frozenset(slug for slug in touched if slug not in other),
+        )
+
     def __contains__(self, slug: object) -> bool:
         return slug in self._records
 

@@ -176,6 +176,21 @@ def parse_endpoint(text: str) -> Endpoint:
     return Endpoint(str(address), int(port))
 
 
+def parse_name_server(text: str) -> Endpoint:
+    """As `parse_endpoint`; a bare IP address means port 53."""
+    try:
+        return Endpoint(str(ipaddress.ip_address(text)), 53)
+    except ValueError:
+        return parse_endpoint(text)
+
+
+def parse_selector(text: str) -> str:
+    """A DKIM selector: one or more labels (RFC 6376 3.1)."""
+    if len(text) > 63 or not _HOST.fullmatch(text):
+        raise wrong(f"{shown(text)} is not a selector", "Use small letters, digits and '-', for example s1.")
+    return text
+
+
 IPNetwork: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -201,10 +216,12 @@ def parse_ip(text: str) -> IPAddress:
         raise wrong(f"{shown(text)} is not an IP address", "For example 203.0.113.7 or 2001:db8::7.") from None
 
 
+Selector: TypeAlias = Annotated[str, *_field(parse_selector, "s1", {"maxLength": 63})]
 HostName: TypeAlias = Annotated[str, *_field(parse_host, "mx1.relay.example", {"format": "hostname"})]
 DomainName: TypeAlias = Annotated[str, *_field(parse_domain, "my.relay.example", {"format": "hostname"})]
 TargetHost: TypeAlias = Annotated[str, *_field(parse_target, "smtp.relay.example", {})]
 Listening: TypeAlias = Annotated[Endpoint, *_field(parse_endpoint, "127.0.0.1:2525", {})]
+NameServer: TypeAlias = Annotated[Endpoint, *_field(parse_name_server, "127.0.0.1:5353", {})]
 Network: TypeAlias = Annotated[IPNetwork, *_field(parse_network, "10.0.0.0/8", {})]
 SendingAddress: TypeAlias = Annotated[IPAddress, *_field(parse_ip, "203.0.113.7", {})]
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
@@ -321,6 +338,13 @@ def parse_password_hash(text: str) -> str:
     return text
 
 
+def parse_app_name(text: str) -> str:
+    """The name an app logs in with."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", text):
+        raise wrong(f"{shown(text)} is not a name for an app", "Use up to 64 letters, digits, '.', '_', '@' and '-'.")
+    return text
+
+
 def parse_companies(value: object) -> Literal["all"] | frozenset[str]:
     """Either "all" or a list of slugs."""
     hint = "Write all, or a list of companies' file names without .yaml: [one-company, other-company]."
@@ -336,6 +360,7 @@ def parse_companies(value: object) -> Literal["all"] | frozenset[str]:
     return frozenset(value)
 
 
+AppName: TypeAlias = Annotated[str, *_field(parse_app_name, "billit-web", {"maxLength": 64})]
 Secret: TypeAlias = Annotated[SecretRef, PlainValidator(parse_secret), WithJsonSchema(_secret_schema())]
 StoreUrl: TypeAlias = Annotated[str, *_field(parse_store, "sqlite:var/relay.db", {"pattern": "^sqlite:.+"})]
 FilePath: TypeAlias = Annotated[str, *_field(parse_file, "/etc/relay/tls/fullchain.pem", {"minLength": 1})]

@@ -1,0 +1,231 @@
+"""What must hold between keys of relay.yaml, between it and the files it names, and between it and the companies.
+
+In charge of cross-references only: each value for itself has been validated before. Reads the files that relay.yaml
+names (certificate, keys, secrets); looks nothing up on the network. Company passwords are not read here: a wrong one
+holds that company's mail and stops nobody else's.
+"""
+
+import ipaddress
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import combinations
+
+from relay.config.compiler import CompiledSettings
+from relay.config.errors import ConfigError, KeyPath, did_you_mean
+from relay.config.record import unpack
+from relay.config.secrets import SecretError, reason, resolve_bytes, secret_path
+from relay.config.settings import App, Listener, MxListener, Settings, Tls, WebListener
+from relay.config.values import Endpoint, IPNetwork
+from relay.mail.dkim import load_private_key
+from relay.policy.company import Company, IdentityKind, SecretRef
+
+Fault = tuple[KeyPath, str, str]
+
+_LEAST_SIGNING_SECRET = 16
+_ALIKE = 500  # names among which the nearest is looked for
+_PRIVATE = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10"),
+        *("fc00::/7", "fe80::/10", "::1/128"),
+    )
+)
+
+
+def check_settings(compiled: CompiledSettings) -> list[ConfigError]:
+    """Errors between keys of relay.yaml, and in the files it names."""
+    settings, document = compiled.settings, compiled.document
+    checks: tuple[Callable[[Settings], Iterator[Fault]], ...] = (
+        _check_listeners, _check_tls, _check_apps, _check_dkim, _check_signing, _check_the_rest,
+    )  # fmt: skip
+    return [document.error(path, message, hint) for check in checks for path, message, hint in check(settings)]
+
+
+def check_references(compiled: CompiledSettings, slugs: Mapping[str, object]) -> list[ConfigError]:
+    """Errors about companies that relay.yaml names and that have no file."""
+    errors = []
+    for name, app in compiled.settings.apps.items():
+        if app.companies == "all":
+            continue
+        written = compiled.document.data["apps"][name]["companies"]  # type: ignore[index, call-overload]
+        for index, slug in enumerate(written):  # type: ignore[arg-type]
+            if slug not in slugs:
+                alike = [known for known in slugs if known[:2] == slug[:2]]
+                hint = did_you_mean(slug, alike) if len(alike) <= _ALIKE else ""
+                path = ("apps", name, "companies", index)
+                errors.append(compiled.document.error(path, f"there is no company '{slug}'", hint))
+    return errors
+
+
+def misplaced(domain: str, records: Mapping[str, bytes]) -> Iterator[tuple[str, KeyPath, str, str]]:
+    """Companies whose own addresses are on the alias domain: slug, key, message, hint."""
+    mark = f'"{domain}"'.encode()  # a record holds domains as JSON text: a cheap look finds the few to unpack
+    for slug, record in records.items():
+        if mark in record:
+            for path, message, hint in _check_company(unpack(slug, record), domain):
+                yield slug, path, message, hint
+
+
+def named_files(settings: Settings) -> list[str]:
+    """Paths of the files that relay.yaml names, whose change is a change of the configuration."""
+    paths = [settings.delivery.ca] if settings.delivery.ca else []
+    if settings.tls:
+        paths += [settings.tls.certificate, settings.tls.key]
+    for reference in (*(key.key for key in settings.dkim), *settings.secrets.signing):
+        try:
+            path = secret_path(reference)
+        except SecretError:
+            continue
+        paths += [str(path)] if path else []
+    return paths
+
+
+def _check_company(company: Company, domain: str) -> Iterator[Fault]:
+    if company.address.domain == domain:
+        hint = "Write the company's own address."
+        yield ("address",), f"answers would come back to us: {domain} is our alias domain", hint
+    elif company.identity is not IdentityKind.ALIAS and company.own_author.domain == domain:
+        hint = "Write an address of the company's own, or identity: alias."
+        yield ("outgoing", "from"), f"{domain} is our alias domain, not the company's own", hint
+
+
+def _listeners(settings: Settings) -> Iterator[tuple[str, Listener | MxListener | WebListener]]:
+    for name in ("submission", "submissions", "mx", "web"):
+        listener = getattr(settings.listeners, name)
+        if listener is not None:
+            yield name, listener
+
+
+def _check_listeners(settings: Settings) -> Iterator[Fault]:
+    for (first, one), (second, other) in combinations(_listeners(settings), 2):
+        if _clash(one.address, other.address):
+            yield ("listeners", second, "address"), f"{first} already listens on {one.address}", "Choose another port."
+
+
+def _clash(one: Endpoint, other: Endpoint) -> bool:
+    if one.port != other.port:
+        return False
+    same_family = (":" in one.host) == (":" in other.host)
+    return one.host == other.host or (same_family and bool({one.host, other.host} & {"0.0.0.0", "::"}))  # noqa: S104
+
+
+def _check_tls(settings: Settings) -> Iterator[Fault]:
+    if settings.tls:
+        yield from _check_certificate(settings.tls)
+        return
+    for name, listener in _listeners(settings):
+        if not isinstance(listener, WebListener) and listener.tls != "none":
+            message = f"{listener.tls} needs a certificate"
+            yield ("listeners", name, "tls"), message, "Write tls: {certificate: path, key: path}, or none here."
+
+
+def _check_certificate(tls: Tls) -> Iterator[Fault]:
+    unreadable = [fault for fault in (_unreadable(("tls", key), path) for key, path in tls) if fault]
+    if unreadable:
+        yield from unreadable
+        return
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(tls.certificate, tls.key, password=lambda: "")
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            yield ("tls", "key"), f"{tls.key} is not the key of {tls.certificate}", ""
+        else:
+            detail = f" ({error.reason})" if error.reason else ""
+            yield ("tls", "certificate"), f"certificate and key cannot be used{detail}", "Both must be PEM files."
+
+
+def _unreadable(path: KeyPath, name: str) -> Fault | None:
+    try:
+        with open(name, "rb") as file:  # noqa: PTH123 - the path stays as it is written
+            file.read(1)
+    except OSError as error:
+        return path, f"{name}: {reason(error)}", ""
+    return None
+
+
+def _check_apps(settings: Settings) -> Iterator[Fault]:
+    for name, app in settings.apps.items():
+        if app.password is None and not app.networks:
+            hint = "Write password: {hash: …} or networks: [10.0.0.0/8]."
+            yield ("apps", name), "nothing tells this app from others: it has neither password nor networks", hint
+        yield from _check_networks(name, app)
+
+
+def _check_networks(name: str, app: App) -> Iterator[Fault]:
+    for index, network in enumerate(app.networks):
+        if not app.allow_public and not _is_private(network):
+            message = f"{network} is not a private network: everybody in it could send as this app"
+            yield ("apps", name, "networks", index), message, "If that is meant, write allow_public: true."
+
+
+def _is_private(network: IPNetwork) -> bool:
+    # ipaddress's own is_private takes 0.0.0.0/0 for private, as both its ends are reserved addresses.
+    return any(network.version == known.version and network.subnet_of(known) for known in _PRIVATE)  # type: ignore[arg-type]
+
+
+def _check_dkim(settings: Settings) -> Iterator[Fault]:
+    taken: set[tuple[str, str]] = set()
+    for index, key in enumerate(settings.dkim):
+        if (key.domain, key.selector) in taken:
+            yield ("dkim", index, "selector"), f"{key.selector} of {key.domain} stands here twice", ""
+        taken.add((key.domain, key.selector))
+        secret = _secret(("dkim", index, "key"), key.key)
+        if isinstance(secret, bytes):
+            try:
+                load_private_key(secret)
+            except ValueError as error:
+                message = f"{key.key} is not a key to sign with: {error}"
+                yield ("dkim", index, "key"), message, "`relay dkim new` makes one."
+        else:
+            yield secret
+
+
+def _check_signing(settings: Settings) -> Iterator[Fault]:
+    for index, reference in enumerate(settings.secrets.signing):
+        path = ("secrets", "signing", index)
+        secret = _secret(path, reference)
+        if not isinstance(secret, bytes):
+            yield secret
+        elif len(secret) < _LEAST_SIGNING_SECRET:
+            hint = "`openssl rand -base64 32` makes a good one."
+            yield path, f"{reference}: the secret is shorter than {_LEAST_SIGNING_SECRET} characters", hint
+
+
+def _secret(path: KeyPath, reference: SecretRef) -> bytes | Fault:
+    try:
+        return resolve_bytes(reference)
+    except SecretError as error:
+        return path, str(error), ""
+
+
+def _check_the_rest(settings: Settings) -> Iterator[Fault]:
+    if settings.postmaster.domain == settings.domain:
+        hint = "Write an address outside our alias domain."
+        yield ("postmaster",), f"mail for the postmaster would come back to us: {settings.domain} is ours", hint
+    if settings.limits.receiving_bytes < settings.limits.message_size:
+        yield ("limits", "receiving_bytes"), "this is less than limits.message_size: no large mail would ever fit", ""
+    if settings.delivery.ca:
+        yield from _check_authorities(settings.delivery.ca)
+
+
+def _check_authorities(name: str) -> Iterator[Fault]:
+    path = ("delivery", "ca")
+    if fault := _unreadable(path, name):
+        yield fault
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(name)
+    except ssl.SSLError:
+        yield path, f"{name} holds no certificates in PEM form", ""
+
+
+def clashes(aliases: Mapping[str, str]) -> Iterable[tuple[str, str, str]]:
+    """Companies whose alias another one has too: slug, the other's slug, alias."""
+    owners: dict[str, str] = {}
+    for slug in sorted(aliases):
+        alias = aliases[slug]
+        if alias in owners:
+            yield slug, owners[alias], alias
+        else:
+            owners[alias] = slug

@@ -1,0 +1,58 @@
+"""From the octets of one file to what a snapshot keeps of it.
+
+In charge of one file at a time: reading, validating, and the rules between keys of the same file. Everything that is
+wrong with a file is found in one go. What depends on other files is checked in `relay.config.checks`.
+"""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from relay.config.company_file import SLUG, CompanyFile
+from relay.config.errors import ConfigError, ConfigErrors
+from relay.config.explain import explain
+from relay.config.reader import Document, read
+from relay.config.settings import Settings
+from relay.policy.company import Company, IdentityKind
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledSettings:
+    """relay.yaml, and the document it was, for messages about cross-references."""
+
+    settings: Settings
+    document: Document
+
+
+def compile_settings(file: str, raw: bytes) -> CompiledSettings:
+    """The settings in `raw`. Raises ConfigErrors."""
+    document = read(file, raw)
+    return CompiledSettings(_validate(Settings, document), document)
+
+
+def compile_company(file: str, slug: str, raw: bytes) -> Company:
+    """The company in `raw`. Raises ConfigErrors."""
+    if not SLUG.fullmatch(slug):
+        message = "a company's file is named with up to 100 small letters, digits, '-', '_' and '.'"
+        raise ConfigErrors([ConfigError(file, 0, 0, "", message, "For example bakkerij-peeters.yaml.")])
+    document = read(file, raw)
+    parsed = _validate(CompanyFile, document)
+    if parsed.outgoing.identity is IdentityKind.OWN_SERVER and parsed.outgoing.server is None:
+        path = ("outgoing", "identity")
+        raise ConfigErrors(
+            [document.error(path, "own-server needs a server", "Write outgoing.server: {host, username, password}.")]
+        )
+    return parsed.company(slug)
+
+
+def _validate(model: type[M], document: Document) -> M:
+    try:
+        value = model.model_validate(document.data)
+    except ValidationError as refusal:
+        raise ConfigErrors([*document.errors, *explain(refusal, document, model)]) from None
+    if document.errors:
+        raise ConfigErrors(document.errors)
+    return value
