@@ -91,7 +91,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A message with those of its deliveries that the question was about."""
+    """A message with those of its deliveries that the question was about; its envelope names only their recipients."""
 
     message: Message
     deliveries: tuple[Delivery, ...]
@@ -191,7 +191,8 @@ class Spool(Protocol):
     ) -> None:
         """Write the outcome of attempts, their events and the reports they caused, all or nothing.
 
-        Changes to deliveries that this worker has lost in the meantime are left out.
+        Changes to deliveries that this worker has lost in the meantime are left out, and with all of them the
+        reports: whoever has the deliveries now will see for itself. The events stay, for the attempt was made.
         """
         ...
 
@@ -212,7 +213,7 @@ class Spool(Protocol):
         ...
 
     async def release(self, hold_key: str, *, now: float) -> int:
-        """Queue again what waits for `hold_key`, due now; how many that were."""
+        """Queue again what waits for `hold_key`, due now; how many that were. None, for an empty key."""
         ...
 
     async def company_of(self, queue_id: str, number: int) -> str | None:
@@ -220,7 +221,7 @@ class Spool(Protocol):
         ...
 
     async def note(self, events: Sequence[Event]) -> None:
-        """Add to timelines something that changed no delivery."""
+        """Add to timelines something that changed no delivery; left out where the message is not known."""
         ...
 
     async def find(self, key: str) -> Sequence[Entry]:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 import apsw
 
 from relay.events import Event, EventType
+from relay.mail.address import AddressError, parse_address
 from relay.store.spool import Entry, Order, Selection, State, WorkerStatus
 from relay.store.sqlite import statements
+from relay.store.sqlite.batch import rows_text
 from relay.store.sqlite.rows import event_rows, read_entries
 
 _FOUND = 20
@@ -21,7 +23,7 @@ _FOUND_BY = """
 WHERE message.queue_id IN (
     SELECT queue_id FROM message WHERE queue_id = :key
     UNION SELECT queue_id FROM message WHERE message_id IN (:key, '<' || :key || '>') AND message_id <> ''
-    UNION SELECT queue_id FROM delivery WHERE recipient = :key
+    UNION SELECT queue_id FROM delivery WHERE recipient = :recipient
     ORDER BY queue_id DESC LIMIT :most)
 ORDER BY message.queue_id DESC, delivery.number
 """
@@ -42,8 +44,8 @@ _CHANGE = {
 
 def find(connection: apsw.Connection, key: str) -> list[Entry]:
     """See Spool.find."""
-    rows = connection.execute(statements.ENTRIES + _FOUND_BY, {"key": key, "most": _FOUND})
-    return read_entries(rows)
+    parameters = {"key": key, "recipient": _as_stored(key), "most": _FOUND}
+    return read_entries(connection.execute(statements.ENTRIES + _FOUND_BY, parameters))
 
 
 def select(connection: apsw.Connection, selection: Selection) -> list[Entry]:
@@ -73,14 +75,17 @@ def carry_out(connection: apsw.Connection, order: Order, selection: Selection, *
         {"keys": json.dumps(keys), "now": now, "reason": reason},
     )
     if order is Order.DROP:
-        connection.execute(statements.FINISH_MESSAGES, (json.dumps(sorted({queue_id for queue_id, _ in keys})),))
+        finished = json.dumps(sorted({queue_id for queue_id, _ in keys}))
+        connection.execute(statements.FINISH_MESSAGES, (finished, now))
     events = [Event(_EVENT_OF[order], now, queue_id, number, {"reason": reason}) for queue_id, number in keys]
-    connection.execute(statements.ADD_EVENTS, (json.dumps(event_rows(events)),))
+    connection.execute(statements.ADD_EVENTS, (rows_text(event_rows(events)),))
     return len(keys)
 
 
 def release(connection: apsw.Connection, hold_key: str, now: float) -> int:
     """See Spool.release."""
+    if not hold_key:
+        return 0
     rows = list(
         connection.execute(
             """
@@ -91,7 +96,7 @@ def release(connection: apsw.Connection, hold_key: str, now: float) -> int:
         )
     )
     events = [Event(EventType.RELEASED, now, str(queue_id), int(number), {"by": hold_key}) for queue_id, number in rows]
-    connection.execute(statements.ADD_EVENTS, (json.dumps(event_rows(events)),))
+    connection.execute(statements.ADD_EVENTS, (rows_text(event_rows(events)),))
     return len(rows)
 
 
@@ -131,6 +136,13 @@ def purge(connection: apsw.Connection, before: float, most: int) -> None:
         )
 
 
+def _as_stored(recipient: str) -> str:
+    try:
+        return str(parse_address(recipient))
+    except AddressError:
+        return recipient
+
+
 def _conditions(selection: Selection) -> tuple[str, dict[str, str | int]]:
     parts = ["delivery.state IN (SELECT value FROM json_each(:states))"]
     parameters: dict[str, str | int] = {"states": json.dumps(selection.states), "limit": selection.limit}
@@ -142,5 +154,5 @@ def _conditions(selection: Selection) -> tuple[str, dict[str, str | int]]:
         parameters["company"] = selection.company
     if selection.recipient:
         parts.append("delivery.recipient = :recipient")
-        parameters["recipient"] = selection.recipient
+        parameters["recipient"] = _as_stored(selection.recipient)
     return " AND ".join(parts), parameters

@@ -1,15 +1,17 @@
 """Between the spool's values and rows of the database. Pure; the order of columns is that of `statements`."""
 
 import json
+import re
 from collections.abc import Iterable
 
 from relay.events import Event, EventType
-from relay.mail.address import Address, parse_address
+from relay.mail.address import Address
 from relay.mail.envelope import Body, Envelope, Notify, Recipient, Ret
 from relay.store.spool import Acceptance, Change, Content, Delivery, Entry, Message, Origin, State
-from relay.store.sqlite.writer import Row, Rows
+from relay.store.sqlite.batch import Row, Rows
 
 _MESSAGE_WIDTH = 9
+_ESCAPED = re.compile(r"\\(.)")
 
 
 def acceptance_rows(acceptance: Acceptance, worker: str) -> Rows:
@@ -48,7 +50,7 @@ def acceptance_rows(acceptance: Acceptance, worker: str) -> Rows:
 
 def event_rows(events: Iterable[Event]) -> list[Row]:
     """The rows of a timeline."""
-    return [(event.queue_id, event.number, event.at, event.type, json.dumps(event.data)) for event in events]
+    return [(event.queue_id, event.number, event.at, event.type, json.dumps(dict(event.data))) for event in events]
 
 
 def change_row(change: Change) -> Row:
@@ -115,7 +117,7 @@ def _read_delivery(row: tuple[object, ...]) -> Delivery:
     asked = frozenset(Notify(word) for word in str(notify).split(",") if word)
     return Delivery(
         number=int(number),  # type: ignore[call-overload]
-        recipient=Recipient(parse_address(str(recipient)), asked, None if orcpt is None else str(orcpt)),
+        recipient=Recipient(_read_address(str(recipient)), asked, None if orcpt is None else str(orcpt)),
         company=str(company),
         state=State(str(state)),
         attempts=int(attempts),  # type: ignore[call-overload]
@@ -125,6 +127,16 @@ def _read_delivery(row: tuple[object, ...]) -> Delivery:
         hold_key=str(hold_key),
         worker="" if worker is None else str(worker),
     )
+
+
+def _read_address(text: str) -> Address:
+    """Undo `str(address)`. No grammar is asked: what was accepted once must always be readable."""
+    local, at, domain = text.rpartition("@")
+    if not at:
+        return Address(text, "")
+    if local.startswith('"'):
+        local = _ESCAPED.sub(r"\1", local[1:-1])
+    return Address(local, domain)
 
 
 def _envelope_text(envelope: Envelope) -> str:

@@ -20,9 +20,10 @@ from relay.store.spool import (
     WorkerStatus,
 )
 from relay.store.sqlite import queue, statements
+from relay.store.sqlite.batch import Rows, rows_text
 from relay.store.sqlite.rows import acceptance_rows, change_row, event_rows, read_entries, read_event
 from relay.store.sqlite.segments import Segments
-from relay.store.sqlite.writer import GroupWriter, Rows
+from relay.store.sqlite.writer import GroupWriter
 
 LEASE_TIME = 30.0
 _PURGED_AT_ONCE = 2000
@@ -45,7 +46,7 @@ class SqliteSpool:
 
     async def start(self) -> None:
         """See Spool.start."""
-        self._writer = GroupWriter(self._path, self._segments, self._worker)
+        self._writer = GroupWriter(self._path, self._segments, worker=self._worker, clock=self._clock)
         now = self._clock.now()
         instance, slot, _ = self._worker.rsplit(".", 2)
 
@@ -106,10 +107,20 @@ class SqliteSpool:
     ) -> None:
         """See Spool.record."""
         rows = Rows(changes=[change_row(change) for change in changes], events=event_rows(events))
+        if not reports:
+            await self._writer.write(rows)
+            return
+        reported = Rows()
+
+        def apply(connection: apsw.Connection) -> None:
+            changed = rows.apply(connection, worker=self._worker, now=self._clock.now())
+            if changed or not changes:
+                reported.apply(connection, worker=self._worker, now=self._clock.now())
+
         try:
             for report in reports:
-                rows.extend(acceptance_rows(report, self._worker))
-            await self._writer.write(rows)
+                reported.extend(acceptance_rows(report, self._worker))
+            await self._writer.call(apply, segments=reported.segments)
         finally:
             for report in reports:
                 self._segments.done(report.message.content.segment)
@@ -125,7 +136,7 @@ class SqliteSpool:
         def beat(connection: apsw.Connection) -> int:
             connection.execute(
                 "UPDATE worker SET lease_until = ?, detail = ? WHERE worker = ?",
-                (now + LEASE_TIME, json.dumps(detail), self._worker),
+                (now + LEASE_TIME, json.dumps(dict(detail)), self._worker),
             )
             connection.execute(statements.FREE_DEAD_LEASES, (now,))
             return connection.changes()
@@ -172,7 +183,8 @@ class SqliteSpool:
 
     async def note(self, events: Sequence[Event]) -> None:
         """See Spool.note."""
-        await self._writer.write(Rows(events=event_rows(events)))
+        rows = rows_text(event_rows(events))
+        await self._writer.call(lambda connection: connection.execute(statements.ADD_KNOWN_EVENTS, (rows,)))
 
     async def find(self, key: str) -> Sequence[Entry]:
         """See Spool.find."""

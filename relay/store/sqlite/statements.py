@@ -21,6 +21,10 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
 FROM json_each(?)
 """
 
+ADD_KNOWN_EVENTS = f"""
+{ADD_EVENTS} WHERE EXISTS (SELECT 1 FROM message WHERE queue_id = value ->> 0)
+"""  # noqa: S608 -- constants only
+
 CHANGE_DELIVERIES = """
 UPDATE delivery
 SET state = change.value ->> 2, attempts = change.value ->> 3, next_attempt = change.value ->> 4,
@@ -30,7 +34,7 @@ WHERE delivery.queue_id = change.value ->> 0 AND delivery.number = change.value 
 """
 
 FINISH_MESSAGES = """
-UPDATE message SET finished_at = unixepoch('subsec')
+UPDATE message SET finished_at = ?2
 WHERE queue_id IN (SELECT value FROM json_each(?1)) AND finished_at IS NULL AND NOT EXISTS (
     SELECT 1 FROM delivery
     WHERE delivery.queue_id = message.queue_id AND delivery.state IN ('queued', 'held'))
@@ -47,7 +51,7 @@ RETURNING queue_id, number
 """
 
 GIVE_BACK = """
-UPDATE delivery SET worker = NULL, next_attempt = ?2
+UPDATE delivery SET worker = NULL, next_attempt = coalesce(?2, next_attempt)
 FROM json_each(?1) AS lease
 WHERE delivery.queue_id = lease.value ->> 0 AND delivery.number = lease.value ->> 1 AND delivery.worker = ?3
 """

@@ -1,49 +1,28 @@
 """Group commit: one thread writes for all sessions of a worker, so that they share its fsyncs.
 
-Works that arrive while a group is being written form the next one. A group is a handful of set-based statements
-over JSON, because each statement handed to the thread costs a switch between threads, whatever its size.
+Works that arrive while a group is being written form the next one.
 """
 
 import asyncio
 import fcntl
-import json
 import os
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 import apsw
 
+from relay.clock import Clock
 from relay.store.spool import SpoolError, SpoolFull
-from relay.store.sqlite import statements
+from relay.store.sqlite.batch import Rows
 from relay.store.sqlite.database import open_database
 from relay.store.sqlite.segments import Segments, store_failure
 
 T = TypeVar("T")
-Row = Sequence[str | int | float | None]
 _GROUP = 500
-
-
-@dataclass(slots=True)
-class Rows:
-    """Rows to add or change, in the order of the columns in `statements`."""
-
-    messages: list[Row] = field(default_factory=list)
-    deliveries: list[Row] = field(default_factory=list)
-    events: list[Row] = field(default_factory=list)
-    changes: list[Row] = field(default_factory=list)
-    segments: set[str] = field(default_factory=set)
-
-    def extend(self, other: "Rows") -> None:
-        """Add what `other` holds."""
-        self.messages += other.messages
-        self.deliveries += other.deliveries
-        self.events += other.events
-        self.changes += other.changes
-        self.segments |= other.segments
 
 
 @dataclass(slots=True)
@@ -56,6 +35,7 @@ class _Write:
 class _Call(Generic[T]):
     function: Callable[[apsw.Connection], T]
     changes: bool
+    segments: Collection[str]
     future: "asyncio.Future[T]"
 
 
@@ -66,10 +46,11 @@ _Result = tuple["asyncio.Future[object]", object, BaseException | None]
 class GroupWriter:
     """Owns the connection and its thread. Futures it hands out are resolved on the event loop that asked."""
 
-    def __init__(self, path: Path, segments: Segments, worker: str) -> None:
+    def __init__(self, path: Path, segments: Segments, *, worker: str, clock: Clock) -> None:
         self._path = path
         self._segments = segments
         self._worker = worker
+        self._clock = clock
         self._queue: SimpleQueue[_Work | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._connection = open_database(path)
@@ -83,10 +64,15 @@ class GroupWriter:
         self._queue.put(_Write(rows, future))
         return future
 
-    def call(self, function: Callable[[apsw.Connection], T], *, changes: bool = True) -> "asyncio.Future[T]":
-        """Run `function` on the connection, within the group's transaction when it changes something."""
+    def call(
+        self, function: Callable[[apsw.Connection], T], *, changes: bool = True, segments: Collection[str] = ()
+    ) -> "asyncio.Future[T]":
+        """Run `function` on the connection, within the group's transaction when it changes something.
+
+        What was written to `segments` is on stable storage before that.
+        """
         future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Call(function, changes, future))  # type: ignore[arg-type]
+        self._queue.put(_Call(function, changes, segments, future))  # type: ignore[arg-type]
         return future
 
     async def close(self) -> None:
@@ -142,6 +128,8 @@ class GroupWriter:
         for work in works:
             if isinstance(work, _Write):
                 rows.extend(work.rows)
+            else:
+                rows.segments.update(work.segments)
         self._segments.sync(rows.segments)
         results: list[_Result] = []
         # The lock is the kernel's queue among processes; SQLite itself would sleep and poll.
@@ -149,7 +137,7 @@ class GroupWriter:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                self._apply(rows)
+                rows.apply(self._connection, worker=self._worker, now=self._clock.now())
                 for work in works:
                     value = work.function(self._connection) if isinstance(work, _Call) else None
                     results.append((work.future, value, None))  # type: ignore[arg-type]
@@ -161,17 +149,6 @@ class GroupWriter:
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
         return results
-
-    def _apply(self, rows: Rows) -> None:
-        execute = self._connection.execute
-        if rows.messages:
-            execute(statements.ADD_MESSAGES, (json.dumps(rows.messages),))
-            execute(statements.ADD_DELIVERIES, (json.dumps(rows.deliveries),))
-        if rows.changes:
-            execute(statements.CHANGE_DELIVERIES, (json.dumps(rows.changes), self._worker))
-            execute(statements.FINISH_MESSAGES, (json.dumps(sorted({str(row[0]) for row in rows.changes})),))
-        if rows.events:
-            execute(statements.ADD_EVENTS, (json.dumps(rows.events),))
 
 
 def _resolve(results: list[_Result]) -> None:
