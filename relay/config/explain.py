@@ -40,7 +40,8 @@ def _explain(detail: ErrorDetails, path: KeyPath, document: Document, schema: Js
     if kind == "relay":
         return document.error(path, context["message"], context["hint"], at_key="[key]" in detail["loc"])
     if kind == "missing":
-        meaning = _known(schema, path[:-1]).get(str(path[-1]), {}).get("description", "")
+        key = _known(schema, path[:-1]).get(str(path[-1]), {})
+        meaning = key.get("description") or _resolve(schema, key).get("description", "")
         return document.error(path, "this key is missing", meaning, at_key=True)
     if kind == "extra_forbidden":
         return document.error(

@@ -92,7 +92,7 @@ class Password(Model):
 class AppLimits(Model):
     """How much one app may send."""
 
-    messages_per_minute: Count | None = Field(default=None, description="Messages in any minute. None: no limit.")
+    messages_per_minute: Count | None = Field(default=None, description="Messages in any minute. Left out: no limit.")
     recipients_per_message: Count = Field(default=100, description="Recipients of one message.")
 
 
@@ -134,7 +134,7 @@ class Dns(Model):
     servers: tuple[NameServer, ...] = Field(
         default=(),
         strict=False,
-        description="IP addresses of name servers, with a port if not 53. None: those of /etc/resolv.conf.",
+        description="IP addresses of name servers, with a port if not 53. Left out: those of /etc/resolv.conf.",
     )
     timeout: Duration = duration("5s", "How long one look-up may take in all.")
 
