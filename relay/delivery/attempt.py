@@ -1,0 +1,171 @@
+"""One attempt, in named steps: derive the mail, find the targets, open a session, transact, classify.
+
+Keeps the session between attempts of one lane. Writes nothing: what an attempt comes to is an `AttemptResult`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from relay.clock import Clock
+from relay.config.keyring import Active
+from relay.delivery.dialogue import Answers, transact
+from relay.delivery.outgoing import Context, Outgoing, make_outgoing
+from relay.delivery.route import Route, Target, find_targets
+from relay.delivery.session import Opening, OpenSession, open_session
+from relay.delivery.trouble import AttemptError
+from relay.dns import Resolver
+from relay.mail.author import AuthorError
+from relay.mail.reply import Reply
+from relay.policy.decision import Decision
+from relay.policy.outcome import Fault, Outcome, Phase, Scope, Trouble, classify
+from relay.store.spool import Delivery, Message, Spool
+
+# A session is not kept for ever: hosts rebalance, certificates and addresses change.
+_MOST_TRANSACTIONS = 1000
+
+log = structlog.get_logger("relay.delivery")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Deliveries of one message that share a decision, an envelope and a route: one transaction."""
+
+    message: Message
+    deliveries: tuple[Delivery, ...]
+    decision: Decision
+    route: Route
+
+    @property
+    def lane(self) -> str:
+        """See lanes.Job.lane."""
+        return self.route.key
+
+    @property
+    def company(self) -> str:
+        """See lanes.Job.company."""
+        return self.deliveries[0].company
+
+
+@dataclass(slots=True)
+class AttemptResult:
+    """What an attempt came to: an outcome for each delivery, in order, and where that happened."""
+
+    outcomes: list[Outcome]
+    target: Target | None = None
+    tls: str | None = None
+    dsn_passed_on: bool = False
+    author: str = ""
+    reverse_path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What attempts of one worker share."""
+
+    active: Callable[[], Active]
+    spool: Spool
+    resolver: Resolver
+    clock: Clock
+
+
+@dataclass(slots=True)
+class Attempts:
+    """Makes the attempts of one carrier, one after the other, over one session as long as that holds."""
+
+    world: World
+    _session: OpenSession | None = field(default=None)
+
+    async def attempt(self, batch: Batch) -> AttemptResult:
+        """Try to deliver `batch`; never raises: what nobody expected is an outcome too."""
+        try:
+            return await self._attempt(batch)
+        except Exception as error:
+            self.close()
+            log.exception("attempt failed unexpectedly", queue_id=batch.message.queue_id)
+            return _everyone(batch, Trouble(Fault.UNEXPECTED, f"internal fault: {type(error).__name__}"), Phase.CHECK)
+
+    def close(self) -> None:
+        """End the session."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    async def _attempt(self, batch: Batch) -> AttemptResult:
+        active = self.world.active()
+        context = Context(active.snapshot.settings.domain, active.keyring, self.world.clock.now())
+        try:
+            outgoing = make_outgoing(
+                batch.message, batch.deliveries, batch.decision, spool=self.world.spool, context=context
+            )
+        except AuthorError as error:
+            return _everyone(batch, Reply(550, "5.6.0", f"The From field cannot be read: {error}"), Phase.DATA)
+        result = await self._over_kept_session(batch, outgoing) or await self._over_new_sessions(batch, outgoing)
+        result.reverse_path = str(outgoing.reverse_path or "")
+        return result
+
+    async def _over_kept_session(self, batch: Batch, outgoing: Outgoing) -> AttemptResult | None:
+        """Try the session at hand; None when it turns out to be over, which says nothing about the mail."""
+        session = self._session
+        if session is None:
+            return None
+        if not session.is_alive or session.transactions >= _MOST_TRANSACTIONS:
+            self.close()
+            return None
+        result = await self._transact(session, batch, outgoing)
+        ended = all(
+            outcome.phase is Phase.MAIL
+            and outcome.scope is Scope.TARGET
+            and (outcome.reply is None or _says_421(outcome))
+            for outcome in result.outcomes
+        )
+        return None if ended else result
+
+    async def _over_new_sessions(self, batch: Batch, outgoing: Outgoing) -> AttemptResult:
+        """Try target after target until one has said something about the mail itself."""
+        result: AttemptResult | None = None
+        settings = self.world.active().snapshot.settings
+        opening = Opening(settings.hostname, settings.delivery.timeouts)
+        try:
+            async for target in find_targets(batch.route, self.world.resolver):
+                try:
+                    self._session = await open_session(target, batch.route, opening)
+                except AttemptError as error:
+                    result = _everyone(batch, error.trouble, error.phase)
+                    result.target = target
+                else:
+                    result = await self._transact(self._session, batch, outgoing)
+                if not _is_worth_another_target(result):
+                    break
+        except AttemptError as error:
+            result = result or _everyone(batch, error.trouble, error.phase)
+        return result or _everyone(batch, Trouble(Fault.NO_HOST, "no host to try"), Phase.RESOLVE)
+
+    async def _transact(self, session: OpenSession, batch: Batch, outgoing: Outgoing) -> AttemptResult:
+        timeouts = self.world.active().snapshot.settings.delivery.timeouts
+        session.transactions += 1
+        answers = await transact(session.stream, outgoing, session.extensions, timeouts)
+        if not session.is_alive:
+            self.close()
+        return AttemptResult(
+            _outcomes(batch, answers), session.target, session.tls, dsn_passed_on="dsn" in session.extensions
+        )
+
+
+def _outcomes(batch: Batch, answers: Answers) -> list[Outcome]:
+    account = batch.route.server is not None
+    return [classify(*answers.of[index], account=account) for index in range(len(batch.deliveries))]
+
+
+def _everyone(batch: Batch, trouble: Trouble | Reply, phase: Phase) -> AttemptResult:
+    outcome = classify(trouble, phase, account=batch.route.server is not None)
+    return AttemptResult([outcome] * len(batch.deliveries))
+
+
+def _is_worth_another_target(result: AttemptResult) -> bool:
+    return all(outcome.scope is Scope.TARGET and not outcome.unknown for outcome in result.outcomes)
+
+
+def _says_421(outcome: Outcome) -> bool:
+    return outcome.reply is not None and outcome.reply.code == 421

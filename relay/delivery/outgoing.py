@@ -1,0 +1,123 @@
+"""Derives what leaves from what was given: header, envelope and signatures for one decision.
+
+Pure but for reading the spool. Derived afresh at every attempt, so that what was repaired meanwhile counts.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from relay.config.keyring import Keyring
+from relay.mail.address import Address
+from relay.mail.envelope import Body, Recipient
+from relay.mail.message import Header, parse_header
+from relay.mail.rewrite import drop_bcc, ensure_message_id, rewrite_author
+from relay.mail.srs import srs_forward
+from relay.mail.verp import bounce_address
+from relay.policy.decision import Decision, Name, ReversePath
+from relay.store.spool import Delivery, Message, Spool
+
+_BLOCK = 256 * 1024
+_DAY = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message ready for one transaction. `header` ends with the empty line."""
+
+    reverse_path: Address | None
+    recipients: tuple[Recipient, ...]
+    header: bytes
+    message: Message
+    spool: Spool
+
+    @property
+    def size(self) -> int:
+        """Octets of header and body."""
+        content = self.message.content
+        return len(self.header) + content.size - content.header_size
+
+    def body(self) -> Iterator[bytes]:
+        """The body's octets, block by block."""
+        content = self.message.content
+        for start in range(content.header_size, content.size, _BLOCK):
+            yield self.spool.read(content, start, _BLOCK)
+
+    def is_eight_bit(self) -> bool:
+        """Whether a host has to know 8BITMIME to take this."""
+        if self.message.envelope.body is Body.SEVEN_BIT:
+            return False
+        return not self.header.isascii() or any(not block.isascii() for block in self.body())
+
+    def needs_smtputf8(self) -> bool:
+        """Whether a host has to know SMTPUTF8 to take this (RFC 6531 3.5)."""
+        addresses = [recipient.address for recipient in self.recipients]
+        if self.reverse_path is not None:
+            addresses.append(self.reverse_path)
+        return any(not address.local.isascii() for address in addresses) or (
+            self.message.envelope.smtputf8 and not self.header.isascii()
+        )
+
+
+def make_outgoing(
+    message: Message, deliveries: tuple[Delivery, ...], decision: Decision, *, spool: Spool, context: "Context"
+) -> Outgoing:
+    """Derive the mail for `deliveries`, which share one decision; raises AuthorError for a From nobody can read."""
+    content = message.content
+    header = parse_header(spool.read(content, 0, content.header_size))
+    if decision.name is not Name.FORWARD:
+        header = _in_the_name_of(decision, header, message, context)
+    return Outgoing(
+        reverse_path=_reverse_path(message, deliveries[0], decision, context),
+        recipients=tuple(_recipient(delivery, decision) for delivery in deliveries),
+        header=bytes(header) + b"\r\n",
+        message=message,
+        spool=spool,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What deriving takes besides the mail: our domain, our keys, and the time in seconds since the epoch."""
+
+    domain: str
+    keyring: Keyring
+    now: float
+
+
+def _in_the_name_of(decision: Decision, header: Header, message: Message, context: Context) -> Header:
+    if decision.author is not None:
+        header = rewrite_author(header, decision.author)
+    header = ensure_message_id(drop_bcc(header), f"{message.queue_id}@{context.domain}")
+    fields = [
+        signer.sign(header, message.content.body_hash, int(context.now))
+        for domain in decision.sign_for
+        for signer in context.keyring.signers.get(domain, ())
+    ]
+    return header.prepend(b"".join(fields)) if fields else header
+
+
+def _reverse_path(message: Message, delivery: Delivery, decision: Decision, context: Context) -> Address | None:
+    match decision.reverse_path:
+        case ReversePath.BOUNCE:
+            return bounce_address(
+                message.queue_id, delivery.number, domain=context.domain, secrets=context.keyring.signing
+            )
+        case ReversePath.AUTHOR:
+            return decision.author
+        case ReversePath.SRS if message.envelope.reverse_path is not None:
+            return srs_forward(
+                message.envelope.reverse_path,
+                domain=context.domain,
+                secrets=context.keyring.signing,
+                day=int(context.now) // _DAY,
+            )
+        case _:
+            return None
+
+
+def _recipient(delivery: Delivery, decision: Decision) -> Recipient:
+    given = delivery.recipient
+    if decision.recipient is None:
+        return given
+    # RFC 3461 5.2.3: a forwarder says who the original recipient was, unless somebody did before.
+    return Recipient(decision.recipient, given.notify, given.orcpt or f"rfc822;{given.address}")

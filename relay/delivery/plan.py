@@ -1,0 +1,90 @@
+"""From a leased message to batches: in whose name, and which way. Facts are looked up here and only here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from relay.config.keyring import Active
+from relay.delivery.attempt import Batch
+from relay.delivery.facts import Facts
+from relay.delivery.route import choose_route
+from relay.mail.address import Address
+from relay.policy.company import Company
+from relay.policy.decision import Choice, Decision, Hold, ReversePath, Wait
+from relay.policy.forward import forward_to_company, forward_to_postmaster, send_report
+from relay.policy.identity import choose_identity, needs_domain_fact
+from relay.store.spool import Delivery, Entry, Message, Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do with the deliveries of one message: carry some, hold some, try some again later."""
+
+    batches: list[Batch]
+    holds: list[tuple[Delivery, Hold]]
+    waits: list[tuple[Delivery, Wait]]
+
+
+class Planner:
+    """Decides with the configuration and the facts of the moment."""
+
+    def __init__(self, active: Callable[[], Active], facts: Facts) -> None:
+        self._active = active
+        self._facts = facts
+
+    async def plan(self, entry: Entry) -> Plan:
+        """Decide for every delivery of `entry`."""
+        plan = Plan([], [], [])
+        active = self._active()
+        groups: dict[tuple[object, ...], Batch] = {}
+        for delivery in entry.deliveries:
+            choice = await self.choose(entry.message, delivery)
+            match choice:
+                case Hold():
+                    plan.holds.append((delivery, choice))
+                case Wait():
+                    plan.waits.append((delivery, choice))
+                case Decision():
+                    batch = _batch(entry.message, delivery, choice, active)
+                    # A signed return address names one delivery: such deliveries travel alone.
+                    alone = delivery.number if choice.reverse_path is ReversePath.BOUNCE else None
+                    key = (batch.route.key, choice.name, choice.author, delivery.company, alone)
+                    known = groups.get(key)
+                    if known is not None:
+                        batch = Batch(known.message, (*known.deliveries, delivery), known.decision, known.route)
+                    groups[key] = batch
+        plan.batches.extend(groups.values())
+        return plan
+
+    async def choose(self, message: Message, delivery: Delivery) -> Choice:
+        """Decide for one delivery."""
+        snapshot = self._active().snapshot
+        company = snapshot.company(delivery.company) if delivery.company else None
+        if message.origin is Origin.SUBMISSION:
+            return await self.choose_for(company, delivery.company)
+        null = message.envelope.reverse_path is None
+        settings = snapshot.settings
+        if delivery.company and company is None:
+            return _gone(delivery.company)
+        if message.origin is Origin.REPORT:
+            to = company.address if company is not None else settings.postmaster
+            return send_report(to, domain=settings.domain)
+        if company is None:
+            return forward_to_postmaster(settings.postmaster, null=null)
+        return forward_to_company(company, null=null)
+
+    async def choose_for(self, company: Company | None, slug: str) -> Choice:
+        """In whose name mail of a company goes out now."""
+        if company is None:
+            return _gone(slug)
+        fact = await self._facts.about(company.own_author.ascii_domain) if needs_domain_fact(company) else None
+        return choose_identity(company, domain=self._active().snapshot.settings.domain, fact=fact)
+
+
+def _gone(slug: str) -> Hold:
+    return Hold(f"company:{slug}", f"there is no company {slug} in the configuration any more")
+
+
+def _batch(message: Message, delivery: Delivery, decision: Decision, active: Active) -> Batch:
+    recipient: Address = decision.recipient or delivery.recipient.address
+    route = choose_route(decision, recipient, active.snapshot.settings.delivery)
+    return Batch(message, (delivery,), decision, route)

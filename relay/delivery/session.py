@@ -1,0 +1,197 @@
+"""Opens a session with a target: connection, greeting, EHLO, TLS, login. What follows is `dialogue`'s.
+
+aiosmtplib does the opening; it does not pipeline and sends a message as one block, so the open connection is then
+handed to `ReplyStream`.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar
+
+import aiosmtplib
+
+from relay.config.secrets import SecretError, resolve
+from relay.config.settings import DeliveryTimeouts
+from relay.delivery.dialogue import ReplyStream
+from relay.delivery.route import Route, Target, TlsPolicy
+from relay.delivery.trouble import AttemptError
+from relay.mail.reply import Reply, parse_reply
+from relay.policy.company import Server
+from relay.policy.outcome import Fault, Phase, Trouble
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class OpenSession:
+    """A session that is ready for transactions. `extensions` in lower case, with their parameters."""
+
+    target: Target
+    stream: ReplyStream
+    extensions: dict[str, str]
+    tls: str | None
+    transactions: int = 0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether another transaction can be tried here."""
+        return self.stream.is_usable
+
+    def close(self) -> None:
+        """Say goodbye without waiting for the answer."""
+        self.stream.quit()
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How to introduce ourselves, and how patient to be."""
+
+    hostname: str
+    timeouts: DeliveryTimeouts
+
+
+async def open_session(target: Target, route: Route, opening: Opening) -> OpenSession:
+    """Open a session; raises AttemptError. Where TLS is opportunistic and fails, the session goes without."""
+    try:
+        return await _open(target, route, opening, tls=route.tls)
+    except AttemptError as error:
+        if route.tls is TlsPolicy.OPPORTUNISTIC and error.phase is Phase.TLS:
+            return await _open(target, route, opening, tls=TlsPolicy.NONE)
+        raise
+
+
+async def _open(target: Target, route: Route, opening: Opening, *, tls: TlsPolicy) -> OpenSession:
+    timeouts = opening.timeouts
+    sock = await _connect(target, timeouts.connect)
+    client = aiosmtplib.SMTP(
+        hostname=target.host,
+        sock=sock,
+        local_hostname=opening.hostname,
+        use_tls=tls is TlsPolicy.IMPLICIT,
+        start_tls=False,
+        tls_context=_tls_context(tls, route.ca),
+        timeout=timeouts.greeting,
+    )
+    try:
+        await _step(client.connect(), Phase.GREETING)
+        await _hello(client, timeouts.command)
+        await _secure(client, tls, timeouts)
+        if route.server is not None:
+            await _login(client, route.server, timeouts.command)
+        return _hand_over(client, target)
+    except BaseException:
+        client.close()
+        raise
+
+
+async def _connect(target: Target, timeout: float) -> socket.socket:  # noqa: ASYNC109 -- a setting, passed down
+    family = socket.AF_INET6 if ":" in target.ip else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)  # noqa: FBT003 -- its only argument
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        async with asyncio.timeout(timeout):
+            await asyncio.get_running_loop().sock_connect(sock, (target.ip, target.port))
+    except TimeoutError:
+        sock.close()
+        raise AttemptError(Trouble(Fault.TIMEOUT, f"{target.ip} does not answer"), Phase.CONNECT) from None
+    except OSError as error:
+        sock.close()
+        text = f"no connection to {target.ip} port {target.port}: {error.strerror or error}"
+        raise AttemptError(Trouble(Fault.REFUSED, text), Phase.CONNECT) from error
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _hello(client: aiosmtplib.SMTP, timeout: float) -> None:  # noqa: ASYNC109 -- as above
+    try:
+        await _step(client.ehlo(timeout=timeout), Phase.HELLO)
+    except AttemptError as error:
+        if not isinstance(error.trouble, Reply) or not error.trouble.is_permanent:
+            raise
+        # RFC 5321 3.2: a host that does not know EHLO may know HELO.
+        await _step(client.helo(timeout=timeout), Phase.HELLO)
+
+
+async def _secure(client: aiosmtplib.SMTP, tls: TlsPolicy, timeouts: DeliveryTimeouts) -> None:
+    if tls in (TlsPolicy.NONE, TlsPolicy.IMPLICIT):
+        return
+    if not client.supports_extension("starttls"):
+        if tls is TlsPolicy.OPPORTUNISTIC:
+            return
+        raise AttemptError(Trouble(Fault.NO_TLS, "the server does not offer STARTTLS"), Phase.TLS)
+    await _step(client.starttls(timeout=timeouts.connect), Phase.TLS)
+    await _step(client.ehlo(timeout=timeouts.command), Phase.HELLO)
+
+
+async def _login(client: aiosmtplib.SMTP, server: Server, timeout: float) -> None:  # noqa: ASYNC109 -- as above
+    try:
+        password = resolve(server.password)
+    except SecretError as error:
+        raise AttemptError(Trouble(Fault.SECRET, str(error)), Phase.LOGIN) from None
+    # One mechanism, chosen here: trying all after a refusal is how accounts get locked.
+    if "plain" in client.supported_auth_methods:
+        await _step(client.auth_plain(server.username, password, timeout=timeout), Phase.LOGIN)
+    elif "login" in client.supported_auth_methods:
+        await _step(client.auth_login(server.username, password, timeout=timeout), Phase.LOGIN)
+    else:
+        raise AttemptError(Trouble(Fault.NO_LOGIN, "the server offers neither AUTH PLAIN nor LOGIN"), Phase.LOGIN)
+
+
+async def _step(call: Awaitable[T], phase: Phase) -> T:
+    """Run one step of the opening; whatever goes wrong becomes an AttemptError of that phase."""
+    try:
+        return await call
+    except aiosmtplib.SMTPResponseException as error:
+        raise AttemptError(_reply_or_trouble(error.code, error.message), phase) from None
+    except ssl.SSLCertVerificationError as error:
+        text = f"the server's certificate is not valid: {error.verify_message}"
+        raise AttemptError(Trouble(Fault.CERTIFICATE, text), Phase.TLS) from None
+    except ssl.SSLError as error:
+        raise AttemptError(Trouble(Fault.TLS, f"TLS failed: {error.reason or error}"), Phase.TLS) from None
+    except (TimeoutError, aiosmtplib.SMTPTimeoutError):
+        raise AttemptError(Trouble(Fault.TIMEOUT, f"no answer to {phase}"), phase) from None
+    except (OSError, aiosmtplib.SMTPException) as error:
+        text = f"the connection broke during {phase}: {error}"
+        raise AttemptError(Trouble(Fault.DISCONNECTED, text), phase) from error
+
+
+def _reply_or_trouble(code: int, message: str) -> Reply | Trouble:
+    try:
+        return parse_reply(code, message)
+    except ValueError:
+        return Trouble(Fault.PROTOCOL, "the server's answer is not SMTP")
+
+
+def _hand_over(client: aiosmtplib.SMTP, target: Target) -> OpenSession:
+    transport = client.transport
+    if not isinstance(transport, asyncio.Transport) or transport.is_closing():
+        raise AttemptError(Trouble(Fault.DISCONNECTED, "the server closed the connection"), Phase.HELLO)
+    stream = ReplyStream(transport)
+    transport.set_protocol(stream)
+    ssl_object = transport.get_extra_info("ssl_object")
+    tls = ssl_object.version() if ssl_object is not None else None
+    with contextlib.suppress(AttributeError):
+        transport.set_write_buffer_limits(high=256 * 1024)
+    return OpenSession(target, stream, dict(client.esmtp_extensions), tls)
+
+
+@lru_cache(maxsize=256)
+def _tls_context(tls: TlsPolicy, ca: str | None) -> ssl.SSLContext:
+    """One context a policy: building one costs more than the rest of the opening."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca is not None:
+        context.load_verify_locations(ca)
+    if tls is TlsPolicy.OPPORTUNISTIC:
+        # RFC 7435: encryption without proof beats none; proof would need DANE or MTA-STS.
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

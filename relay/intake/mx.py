@@ -1,0 +1,99 @@
+"""The desk for other mail servers: mail for our addresses only, and nobody is relayed for."""
+
+from collections.abc import Callable
+
+from relay.clock import Clock
+from relay.config.keyring import Active
+from relay.events import Event, EventType
+from relay.intake.checks import check_loop
+from relay.intake.session import Admitted
+from relay.mail.address import Address
+from relay.mail.envelope import MailParameters, Recipient
+from relay.mail.message import Header
+from relay.mail.reply import Reply
+from relay.mail.srs import srs_reverse
+from relay.mail.verp import TokenError, is_bounce_local, is_srs_local, parse_bounce
+from relay.store.spool import Origin, Spool
+
+NO_LOGIN = Reply(503, "5.5.1", "No login here")
+NO_RELAY = Reply(550, "5.7.1", "We do not relay to that domain")
+UNKNOWN = Reply(550, "5.1.1", "No such address here")
+FORGED = Reply(550, "5.1.1", "This return address is not one of ours")
+NOT_A_BOUNCE = Reply(550, "5.7.1", "This address takes bounces only")
+_DAY = 86400
+
+
+class MxDesk:
+    """Keeps `session.Desk` for one connection of another server."""
+
+    origin = Origin.MX
+    app = ""
+
+    def __init__(self, active: Callable[[], Active], *, spool: Spool, clock: Clock) -> None:
+        self._active = active
+        self._spool = spool
+        self._clock = clock
+        self._null = False
+
+    def offers_login(self) -> bool:
+        """See Desk.offers_login."""
+        return False
+
+    async def login(self, username: str, password: str) -> Reply:  # noqa: ARG002 -- Desk's shape
+        """See Gate.login."""
+        return NO_LOGIN
+
+    def mail(self, reverse_path: Address | None, parameters: MailParameters) -> Reply:  # noqa: ARG002 -- Desk's shape
+        """See Desk.mail."""
+        self._null = reverse_path is None
+        return Reply(250, "2.1.0", "Sender OK")
+
+    def rcpt(self, recipient: Recipient) -> Admitted | Reply:
+        """See Desk.rcpt."""
+        snapshot = self._active().snapshot
+        address = recipient.address
+        # RFC 5321 4.5.1: <postmaster> without a domain is ours.
+        if address.local.lower() == "postmaster" and address.domain in ("", snapshot.settings.domain):
+            return Admitted("")
+        if address.domain != snapshot.settings.domain:
+            return NO_RELAY
+        company = snapshot.by_alias(address.local)
+        if company is not None:
+            return Admitted(company.slug)
+        if is_bounce_local(address.local) or is_srs_local(address.local):
+            return self._return_address(address.local)
+        return UNKNOWN
+
+    def most_recipients(self) -> int:
+        """See Desk.most_recipients."""
+        return self._active().snapshot.settings.limits.recipients
+
+    def check(self, header: Header) -> Reply | None:
+        """See Desk.check."""
+        return check_loop(header)
+
+    async def before_commit(self, queue_id: str, recipients: list[Recipient], companies: list[str]) -> list[Event]:
+        """Give bounces to the company whose mail came back, and note them in that mail's timeline."""
+        events = []
+        secrets = self._active().keyring.signing
+        for index, recipient in enumerate(recipients):
+            local = recipient.address.local
+            if not is_bounce_local(local):
+                continue
+            bounced, number = parse_bounce(local, secrets=secrets)
+            bounced = bounced.lower()
+            companies[index] = await self._spool.company_of(bounced, number) or ""
+            events.append(Event(EventType.BOUNCED, self._clock.now(), bounced, number, {"by": queue_id}))
+        return events
+
+    def _return_address(self, local: str) -> Admitted | Reply:
+        """Our own signed addresses: only those we made, and only for what a bounce may be."""
+        secrets = self._active().keyring.signing
+        try:
+            if is_bounce_local(local):
+                parse_bounce(local, secrets=secrets)
+            else:
+                srs_reverse(local, secrets=secrets, day=int(self._clock.now()) // _DAY)
+        except TokenError:
+            return FORGED
+        return Admitted("") if self._null else NOT_A_BOUNCE

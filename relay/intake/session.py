@@ -1,0 +1,330 @@
+"""One SMTP session on our side: keeps `gate.Gate`, whatever the listener.
+
+In charge of limits, of the transaction's state and of the way from the final dot to the durable commit. What may be
+sent by whom and to whom is the business of a `Desk`: one for submission, one for mail from other servers.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from relay.clock import Clock
+from relay.config.keyring import Active
+from relay.config.settings import Settings
+from relay.events import Event, EventSink, EventType, Json
+from relay.intake.gate import Content, Hello, Peer, SessionLimits
+from relay.intake.limits import Connections, Receiving
+from relay.intake.queue_id import new_queue_id
+from relay.intake.reception import FAULT, FULL, Bounds, Reception
+from relay.mail.address import Address
+from relay.mail.envelope import Envelope, MailParameters, Recipient
+from relay.mail.message import Header
+from relay.mail.received import Hop, protocol_name, received_field
+from relay.mail.reply import Reply
+from relay.store.spool import Acceptance, Delivery, Entry, Message, Origin, Spool, SpoolError, SpoolFull, State
+
+OK = Reply(250, "2.0.0", "OK")
+NO_TRANSACTION = Reply(503, "5.5.1", "MAIL and RCPT come first")
+TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")
+
+
+class Outbox(Protocol):
+    """Whoever delivers what this worker accepts."""
+
+    def has_room(self, company: str) -> bool:
+        """Whether the company's next message may be born leased to this worker."""
+        ...
+
+    def take(self, entry: Entry) -> None:
+        """Deliver a committed message that was born leased."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A recipient that may be sent to, and the company on whose behalf ("" for the relay itself)."""
+
+    company: str
+
+
+class Desk(Protocol):
+    """What a kind of listener decides about a transaction."""
+
+    origin: Origin
+    app: str
+
+    def offers_login(self) -> bool:
+        """Whether AUTH belongs here."""
+        ...
+
+    async def login(self, username: str, password: str) -> Reply:
+        """See Gate.login."""
+        ...
+
+    def mail(self, reverse_path: Address | None, parameters: MailParameters) -> Reply:
+        """Judge the reverse path."""
+        ...
+
+    def rcpt(self, recipient: Recipient) -> Admitted | Reply:
+        """Judge a recipient."""
+        ...
+
+    def most_recipients(self) -> int:
+        """How many recipients one message may have."""
+        ...
+
+    def check(self, header: Header) -> Reply | None:
+        """Judge the header."""
+        ...
+
+    async def before_commit(self, queue_id: str, recipients: list[Recipient], companies: list[str]) -> list[Event]:
+        """Last additions: may fill in `companies` in place; answers events to store along with the message."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What all sessions of one worker share."""
+
+    active: Callable[[], Active]
+    spool: Spool
+    clock: Clock
+    events: EventSink
+    outbox: Outbox
+    connections: Connections
+    receiving: Receiving
+
+
+@dataclass(slots=True)
+class _Transaction:
+    queue_id: str
+    reverse_path: Address | None
+    parameters: MailParameters
+    recipients: list[Recipient]
+    companies: list[str]
+
+
+class Session:
+    """Keeps `gate.Gate` for one connection."""
+
+    def __init__(self, office: Office, desk: Desk, peer: Peer) -> None:
+        self._office = office
+        self._desk = desk
+        self._peer = peer
+        self._hello = Hello("", None, esmtp=True)
+        self._transaction: _Transaction | None = None
+        self._reception: Reception | None = None
+        self._counted = False
+
+    @property
+    def _settings(self) -> Settings:
+        return self._office.active().snapshot.settings
+
+    @property
+    def hostname(self) -> str:
+        """See Gate.hostname."""
+        return self._settings.hostname
+
+    @property
+    def limits(self) -> SessionLimits:
+        """See Gate.limits."""
+        limits = self._settings.limits
+        return SessionLimits(
+            message_size=limits.message_size,
+            recipients=self._desk.most_recipients(),
+            errors=limits.errors_per_session,
+            idle_timeout=limits.idle_timeout,
+            data_timeout=limits.data_timeout,
+        )
+
+    @property
+    def offers_login(self) -> bool:
+        """See Gate.offers_login."""
+        return self._desk.offers_login()
+
+    def connect(self) -> Reply:
+        """See Gate.connect."""
+        limits = self._settings.limits
+        self._counted = self._office.connections.enter(
+            self._peer.address, most=limits.connections, most_per_peer=limits.connections_per_peer
+        )
+        if not self._counted:
+            return self._refuse("connect", Reply(421, "4.7.0", "Too many connections, try again later"))
+        return Reply(220, "", f"{self.hostname} ESMTP")
+
+    def hello(self, hello: Hello) -> None:
+        """See Gate.hello."""
+        self._hello = hello
+
+    async def login(self, username: str, password: str) -> Reply:
+        """See Gate.login."""
+        reply = await self._desk.login(username, password)
+        kind = EventType.LOGIN if reply.is_positive else EventType.LOGIN_FAILED
+        self._emit(kind, {"user": username, "peer": str(self._peer.address), "reply": str(reply)})
+        return reply
+
+    def mail(self, reverse_path: Address | None, parameters: MailParameters) -> Reply:
+        """See Gate.mail."""
+        reply = self._desk.mail(reverse_path, parameters)
+        if not reply.is_positive:
+            return self._refuse("mail", reply, reverse_path=str(reverse_path or ""))
+        queue_id = new_queue_id(self._office.clock.now())
+        self._transaction = _Transaction(queue_id, reverse_path, parameters, [], [])
+        return reply
+
+    def rcpt(self, recipient: Recipient) -> Reply:
+        """See Gate.rcpt."""
+        transaction = self._transaction
+        if transaction is None:
+            return NO_TRANSACTION
+        if len(transaction.recipients) >= self._desk.most_recipients():
+            return self._refuse("rcpt", TOO_MANY_RECIPIENTS)
+        admitted = self._desk.rcpt(recipient)
+        if isinstance(admitted, Reply):
+            return self._refuse("rcpt", admitted, recipient=str(recipient.address))
+        if not recipient.address.domain:
+            # <postmaster> alone is the only address without a domain (RFC 5321 4.5.1).
+            recipient = replace(recipient, address=replace(recipient.address, domain=self._settings.domain))
+        transaction.recipients.append(recipient)
+        transaction.companies.append(admitted.company)
+        return Reply(250, "2.1.5", "Recipient OK")
+
+    def content(self) -> Content | Reply:
+        """See Gate.content."""
+        transaction, limits = self._transaction, self._settings.limits
+        if transaction is None or not transaction.recipients:
+            return NO_TRANSACTION
+        if self._office.receiving.octets + (transaction.parameters.size or 0) > max(
+            limits.receiving_bytes, limits.message_size
+        ):
+            return self._refuse("data", FULL)
+        try:
+            writer = self._office.spool.writer()
+        except SpoolError as error:
+            return self._refuse("data", FULL if isinstance(error, SpoolFull) else FAULT, error=str(error))
+        self._reception = Reception(
+            writer,
+            self._office.receiving,
+            Bounds(limits.message_size, limits.receiving_bytes),
+            trace=received_field(self._hop(transaction)),
+            check=self._desk.check,
+        )
+        return self._reception
+
+    async def accept(self, content: Content) -> Reply:
+        """See Gate.accept."""
+        transaction, reception = self._transaction, self._reception
+        assert transaction is not None  # noqa: S101 -- the edge asks in order
+        assert reception is content  # noqa: S101 -- as above
+        self._transaction = self._reception = None
+        try:
+            stored = reception.finish()
+            if isinstance(stored, Reply):
+                return self._refuse("data", stored, queue_id=transaction.queue_id)
+            field = reception.header.first("message-id")
+            message = Message(
+                queue_id=transaction.queue_id,
+                origin=self._desk.origin,
+                received_at=self._office.clock.now(),
+                app=self._desk.app,
+                peer=str(self._peer.address),
+                message_id=field.value.decode("utf-8", "replace") if field else "",
+                envelope=_envelope(transaction),
+                content=stored,
+            )
+            return await self._commit(message, transaction)
+        finally:
+            reception.abort()
+
+    def refused(self, verb: str, reply: Reply) -> None:
+        """See Gate.refused."""
+        self._refuse(verb, reply)
+
+    def reset(self) -> None:
+        """See Gate.reset."""
+        if self._reception is not None:
+            self._reception.abort()
+        self._transaction = self._reception = None
+
+    def close(self) -> None:
+        """See Gate.close."""
+        self.reset()
+        if self._counted:
+            self._counted = False
+            self._office.connections.leave(self._peer.address)
+
+    async def _commit(self, message: Message, transaction: _Transaction) -> Reply:
+        office = self._office
+        recipients, companies = transaction.recipients, transaction.companies
+        extra = await self._desk.before_commit(message.queue_id, recipients, companies)
+        received = Event(EventType.RECEIVED, message.received_at, message.queue_id, None, self._describe(message))
+        leased = office.outbox.has_room(companies[0])
+        events = (received, *extra)
+        try:
+            await office.spool.commit(Acceptance(message, tuple(companies), leased, events))
+        except SpoolError as error:
+            reply = FULL if isinstance(error, SpoolFull) else FAULT
+            return self._refuse("data", reply, queue_id=message.queue_id, error=str(error))
+        for event in events:
+            office.events.emit(event)
+        if leased:
+            deliveries = tuple(
+                Delivery(number, recipient, companies[number], State.QUEUED, next_attempt=message.received_at)
+                for number, recipient in enumerate(recipients)
+            )
+            office.outbox.take(Entry(message, deliveries))
+        return Reply(250, "2.0.0", message.queue_id)
+
+    def _describe(self, message: Message) -> dict[str, Json]:
+        reverse_path = message.envelope.reverse_path
+        return {
+            "origin": message.origin,
+            "app": message.app,
+            "peer": message.peer,
+            "tls": self._hello.tls,
+            "reverse_path": str(reverse_path or ""),
+            "recipients": [str(recipient.address) for recipient in message.envelope.recipients],
+            "message_id": message.message_id,
+            "size": message.content.size,
+        }
+
+    def _hop(self, transaction: _Transaction) -> Hop:
+        submitted = self._desk.origin is Origin.SUBMISSION
+        recipients = transaction.recipients
+        return Hop(
+            # Where an app runs is nobody's business outside; which app it was helps to find the mail.
+            helo=self._desk.app if submitted else self._hello.name,
+            peer="" if submitted else str(self._peer.address),
+            by=self.hostname,
+            protocol=protocol_name(
+                extended=self._hello.esmtp,
+                tls=self._hello.tls is not None,
+                authenticated=submitted and bool(self._desk.app),
+                utf8=transaction.parameters.smtputf8,
+            ),
+            queue_id=transaction.queue_id,
+            at=self._office.clock.now(),
+            recipient=recipients[0].address if len(recipients) == 1 else None,
+        )
+
+    def _refuse(self, verb: str, reply: Reply, **data: Json) -> Reply:
+        said: dict[str, Json] = {"verb": verb, "reply": str(reply), "peer": str(self._peer.address)}
+        if self._desk.app:
+            said["app"] = self._desk.app
+        self._emit(EventType.REFUSED, said | data)
+        return reply
+
+    def _emit(self, kind: EventType, data: dict[str, Json]) -> None:
+        self._office.events.emit(Event(kind, self._office.clock.now(), data=data))
+
+
+def _envelope(transaction: _Transaction) -> Envelope:
+    parameters = transaction.parameters
+    return Envelope(
+        reverse_path=transaction.reverse_path,
+        recipients=tuple(transaction.recipients),
+        body=parameters.body,
+        smtputf8=parameters.smtputf8,
+        ret=parameters.ret,
+        envid=parameters.envid,
+    )

@@ -1,0 +1,115 @@
+"""The desk for our apps: who may send for which company.
+
+The reverse path names the company: `<alias>@<our domain>`. An app is known by its login, or by the network it
+connects from when the configuration says so.
+"""
+
+from collections.abc import Callable
+
+from relay.clock import Clock
+from relay.config.keyring import Active
+from relay.config.settings import App
+from relay.config.snapshot import Snapshot
+from relay.events import Event
+from relay.intake.checks import check_submission
+from relay.intake.gate import Peer
+from relay.intake.limits import Rate
+from relay.intake.logins import Logins
+from relay.intake.session import Admitted
+from relay.mail.address import Address
+from relay.mail.envelope import MailParameters, Recipient
+from relay.mail.message import Header
+from relay.mail.reply import Reply
+from relay.policy.company import Company
+from relay.store.spool import Origin
+
+WELCOME = Reply(235, "2.7.0", "Welcome")
+NOT_KNOWN = Reply(530, "5.7.0", "Log in first")
+WRONG_LOGIN = Reply(535, "5.7.8", "User name or password is wrong")
+NULL_PATH = Reply(550, "5.7.1", "Mail from apps needs a company's alias as its sender")
+TOO_FAST = Reply(451, "4.7.0", "Too many messages in a minute, try again later")
+
+
+class SubmissionDesk:
+    """Keeps `session.Desk` for one connection of an app."""
+
+    origin = Origin.SUBMISSION
+
+    def __init__(self, active: Callable[[], Active], *, peer: Peer, logins: Logins, rate: Rate, clock: Clock) -> None:
+        self._active = active
+        self._logins = logins
+        self._rate = rate
+        self._clock = clock
+        self._company: Company | None = None
+        self.app = self._known_by_network(peer)
+
+    def offers_login(self) -> bool:
+        """See Desk.offers_login."""
+        return True
+
+    async def login(self, username: str, password: str) -> Reply:
+        """See Gate.login."""
+        app = self._active().snapshot.settings.apps.get(username)
+        known = app.password.hash if app is not None and app.password is not None else None
+        if not await self._logins.check(username, password, known):
+            return WRONG_LOGIN
+        self.app = username
+        return WELCOME
+
+    def mail(self, reverse_path: Address | None, parameters: MailParameters) -> Reply:  # noqa: ARG002 -- Desk's shape
+        """See Desk.mail."""
+        snapshot = self._active().snapshot
+        app = self._app(snapshot)
+        if app is None:
+            return NOT_KNOWN
+        if reverse_path is None:
+            return NULL_PATH
+        company = snapshot.by_alias(reverse_path.local) if reverse_path.domain == snapshot.settings.domain else None
+        if company is None:
+            return Reply(550, "5.1.0", f"No company has the alias {_shown(reverse_path)}")
+        if not app.may_send_for(company.slug):
+            return Reply(550, "5.7.1", f"This app may not send for {_shown(reverse_path)}")
+        if not self._rate.allows(self.app, now=self._clock.now(), most=app.limits.messages_per_minute):
+            return TOO_FAST
+        self._company = company
+        return Reply(250, "2.1.0", "Sender OK")
+
+    def rcpt(self, recipient: Recipient) -> Admitted | Reply:
+        """See Desk.rcpt."""
+        if "." not in recipient.address.domain and not recipient.address.domain.startswith("["):
+            return Reply(550, "5.1.2", "The recipient's domain is not complete")
+        assert self._company is not None  # noqa: S101 -- a positive MAIL came before
+        return Admitted(self._company.slug)
+
+    def most_recipients(self) -> int:
+        """See Desk.most_recipients."""
+        snapshot = self._active().snapshot
+        most = snapshot.settings.limits.recipients
+        app = self._app(snapshot)
+        return most if app is None else min(most, app.limits.recipients_per_message)
+
+    def check(self, header: Header) -> Reply | None:
+        """See Desk.check."""
+        return check_submission(header)
+
+    async def before_commit(
+        self,
+        queue_id: str,  # noqa: ARG002 -- Desk's shape
+        recipients: list[Recipient],  # noqa: ARG002 -- as above
+        companies: list[str],  # noqa: ARG002 -- as above
+    ) -> list[Event]:
+        """See Desk.before_commit."""
+        return []
+
+    def _app(self, snapshot: Snapshot) -> App | None:
+        return snapshot.settings.apps.get(self.app) if self.app else None
+
+    def _known_by_network(self, peer: Peer) -> str:
+        for name, app in self._active().snapshot.settings.apps.items():
+            if any(peer.address in network for network in app.networks):
+                return name
+        return ""
+
+
+def _shown(address: Address) -> str:
+    return str(address) if address.is_ascii else "given"
