@@ -140,15 +140,14 @@ def _parse_domain(text: str) -> str:
         raise AddressError("empty domain")
     if text.startswith("["):
         return _parse_literal(text.lower())
+    if len(text) > MAX_DOMAIN:
+        raise AddressError("domain too long")
     if not text.isascii():
-        try:
-            # One spelling for one domain: letters that IDNA maps together become equal.
-            domain = idna.decode(_to_ascii(text))
-        except UnicodeError as error:
-            raise AddressError("bad internationalised domain") from error
-        if domain.endswith("."):
+        # One spelling for one domain: letters that IDNA maps together become equal.
+        text = _unified(text)
+        if text.endswith("."):
             raise AddressError("bad domain")
-        return domain
+        return text
     if not _ASCII_DOMAIN.fullmatch(text):
         raise AddressError("bad domain")
     return text.lower()
@@ -164,6 +163,13 @@ def _parse_literal(text: str) -> str:
     except ValueError as error:
         raise AddressError("bad address literal") from error
     raise AddressError("bad address literal")
+
+
+def _unified(domain: str) -> str:
+    try:
+        return idna.decode(idna.encode(domain, uts46=True))
+    except UnicodeError as error:
+        raise AddressError("bad internationalised domain") from error
 
 
 def _to_ascii(domain: str) -> str:

@@ -25,7 +25,7 @@ _DAYS_IN_STAMP = 1024
 _SEAL_LETTERS = 8
 _FOREIGN_SRS0 = re.compile(r"srs0([=+-].+)", re.ASCII | re.IGNORECASE)
 _FOREIGN_SRS1 = re.compile(r"srs1[=+-][^=]+=([^=]+)=([=+-].+)", re.ASCII | re.IGNORECASE)
-_OWN_SRS0 = re.compile(r"srs0[=+-]([a-z2-7]{8})=([a-z2-7]{2})=([^=]+)=(.+)", re.ASCII | re.IGNORECASE)
+_OWN_SRS0 = re.compile(r"srs0[=+-]([a-z2-7]{8})=([a-z2-7]{2})=([^=]+)=(.*)", re.ASCII | re.IGNORECASE)
 _OWN_SRS1 = re.compile(r"srs1[=+-]([a-z2-7]{8})=([^=]+)=([=+-].+)", re.ASCII | re.IGNORECASE)
 
 
