@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 
@@ -76,6 +76,11 @@ class Dispatcher:
         """See Outbox.take."""
         self._in_hand.update(delivery.company for delivery in entry.deliveries)
         self._spawn(self._dispatch(entry))
+
+    @property
+    def in_hand(self) -> int:
+        """How many deliveries this worker has in its hands."""
+        return self._in_hand.total()
 
     def look(self) -> None:
         """Look for due deliveries now instead of in a moment."""
@@ -152,9 +157,15 @@ class Dispatcher:
             await self._defer(entry, [(delivery, Trouble(Fault.DNS, wait.reason)) for delivery, wait in plan.waits])
 
     async def _give_back(self, batch: Batch) -> None:
-        self._in_hand.subtract(delivery.company for delivery in batch.deliveries)
+        self._let_go(batch.deliveries)
         keys = [(batch.message.queue_id, delivery.number) for delivery in batch.deliveries]
         await self._sending.spool.give_back(keys, next_attempt=self._sending.clock.now() + _LANE_FULL)
+
+    def _let_go(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            self._in_hand[delivery.company] -= 1
+            if not self._in_hand[delivery.company]:
+                del self._in_hand[delivery.company]
 
     async def _defer(self, entry: Entry, troubles: list[tuple[Delivery, Trouble]]) -> None:
         circumstances = self._circumstances({})
@@ -214,7 +225,7 @@ class Dispatcher:
             except SpoolError as error:
                 log.warning("an outcome cannot be recorded yet", queue_id=message.queue_id, error=str(error))
                 await asyncio.sleep(pause)
-        self._in_hand.subtract(settlement.delivery.company for settlement in settlements)
+        self._let_go([settlement.delivery for settlement in settlements])
         for event in events:
             self._sending.events.emit(event)
         if reports:

@@ -1,0 +1,284 @@
+"""The composition root: makes one worker out of the rooms, keeps it up to date, and stops it in order."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from relay.clock import SystemClock
+from relay.config.errors import ConfigErrors
+from relay.config.keyring import Active, Keyring
+from relay.config.secrets import SecretError
+from relay.config.settings import Listener, MxListener, Settings
+from relay.config.values import Endpoint
+from relay.config.watch import Change, Watcher
+from relay.delivery.dispatcher import Dispatcher, Sending
+from relay.dns import Resolver
+from relay.events import Event, EventType, Json
+from relay.intake.gate import Gate, Peer
+from relay.intake.limits import Connections, Rate, Receiving
+from relay.intake.logins import Logins
+from relay.intake.mx import MxDesk
+from relay.intake.session import Office, Session
+from relay.intake.submission import SubmissionDesk
+from relay.journal import Journal, metrics_page, set_up_log
+from relay.smtpd import Server, TlsMode, listen
+from relay.store.open import open_spool
+from relay.store.spool import Spool, SpoolError
+from relay.web.health import make_app
+from relay.web.server import WebServer
+
+_HEARTBEAT = 5.0
+_SWEEP = 10.0
+_HELD = 30.0
+_GRACE = 20.0
+
+log = structlog.get_logger("relay.app")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerName:
+    """Who a worker is: `name` as the store wants it, "<instance>.<slot>.<count>"."""
+
+    name: str
+    pid: int
+
+
+class Worker:
+    """One worker: every role in one event loop."""
+
+    def __init__(self, config: Path, who: WorkerName) -> None:
+        """Load the configuration; raises ConfigErrors, SecretError or ValueError."""
+        self._who = who
+        self._watcher = Watcher(config, _cache_of(config))
+        self._active = _activate(self._watcher)
+        self._clock = SystemClock()
+        log_settings = self._settings.log
+        set_up_log(log_settings.level, log_settings.format)
+        self._journal = Journal()
+        self._servers: list[Server] = []
+        self._web: WebServer | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._reload_now = asyncio.Event()
+        self._trouble = "starting"
+
+    async def run(self, stop: asyncio.Event, on_ready: Callable[[], None], on_alive: Callable[[], None]) -> None:
+        """Work until `stop` is set, then drain. `on_alive` is called as long as the worker gets things done."""
+        settings = self._settings
+        self._spool: Spool = open_spool(settings.store, worker=self._who.name, pid=self._who.pid, clock=self._clock)
+        servers = [str(server) for server in settings.dns.servers]
+        self._resolver = Resolver(servers, settings.dns.timeout, clock=self._clock)
+        self._dispatcher = Dispatcher(
+            Sending(lambda: self._active, self._spool, self._resolver, self._clock, self._journal)
+        )
+        await self._spool.start()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                background = [
+                    tasks.create_task(self._dispatcher.run()),
+                    tasks.create_task(self._every(_HEARTBEAT, self._beat, on_alive)),
+                    tasks.create_task(self._every(_SWEEP, self._sweep)),
+                    tasks.create_task(self._every(_HELD, self._dispatcher.release_held)),
+                    tasks.create_task(self._keep_config()),
+                ]
+                await self._listen(tasks)
+                self._trouble = ""
+                self._emit(EventType.STARTED, {"worker": self._who.name, "pid": self._who.pid})
+                on_ready()
+                await stop.wait()
+                await self._stop(background)
+        finally:
+            await self._spool.stop()
+        self._emit(EventType.STOPPED, {"worker": self._who.name, "pid": self._who.pid})
+
+    def reload(self) -> None:
+        """Look at the configuration now."""
+        self._reload_now.set()
+
+    @property
+    def _settings(self) -> Settings:
+        return self._active.snapshot.settings
+
+    async def _listen(self, tasks: asyncio.TaskGroup) -> None:
+        listeners = self._settings.listeners
+        office = Office(
+            lambda: self._active,
+            self._spool,
+            self._clock,
+            self._journal,
+            self._dispatcher,
+            Connections(),
+            Receiving(),
+        )
+        logins, rate = Logins(), Rate()
+
+        def submission(peer: Peer) -> Gate:
+            desk = SubmissionDesk(lambda: self._active, peer=peer, logins=logins, rate=rate, clock=self._clock)
+            return Session(office, desk, peer)
+
+        def mx(peer: Peer) -> Gate:
+            return Session(office, MxDesk(lambda: self._active, spool=self._spool, clock=self._clock), peer)
+
+        if self._settings.tls is not None:
+            self._tls = _tls_context(self._settings)
+        for listener, gates in (
+            (listeners.submission, submission),
+            (listeners.submissions, submission),
+            (listeners.mx, mx),
+        ):
+            if listener is not None:
+                self._servers.append(await self._serve(listener, gates))
+        if listeners.web is not None:
+            self._web = WebServer(make_app(ready=self._ready, metrics=self._metrics))
+            tasks.create_task(self._web.run_on(_bind(listeners.web.address)))
+
+    async def _serve(self, listener: Listener | MxListener, gates: Callable[[Peer], Gate]) -> Server:
+        return await listen(
+            _bind(listener.address),
+            gates,
+            tls=TlsMode(listener.tls),
+            ssl_context=self._tls_now if listener.tls != "none" else None,
+        )
+
+    def _tls_now(self) -> ssl.SSLContext:
+        assert self._tls is not None  # noqa: S101 -- the configuration was checked: TLS listeners have a certificate
+        return self._tls
+
+    async def _stop(self, background: list["asyncio.Task[None]"]) -> None:
+        """First no new mail, then no new attempts, then nothing."""
+        self._trouble = "stopping"
+        await asyncio.gather(*(server.stop(_GRACE) for server in self._servers))
+        await self._dispatcher.drain(_GRACE)
+        if self._web is not None:
+            self._web.stop()
+        for task in background:
+            task.cancel()
+
+    async def _every(
+        self, seconds: float, work: Callable[[], Awaitable[None]], done: Callable[[], None] = lambda: None
+    ) -> None:
+        """Do `work` again and again; a store in trouble is no reason to give up."""
+        while True:
+            try:
+                await work()
+                done()
+            except SpoolError as error:
+                log.warning("the store is in trouble", error=str(error))
+            except Exception as error:
+                self._emit(EventType.FAULT, {"error": f"{type(error).__name__}: {error}"})
+                log.exception("background work failed unexpectedly")
+            await asyncio.sleep(seconds)
+
+    async def _beat(self) -> None:
+        freed = await self._spool.heartbeat(now=self._clock.now(), detail=self._detail())
+        if freed:
+            self._emit(EventType.TAKEN_OVER, {"deliveries": freed})
+            self._dispatcher.look()
+        for state, count in (await self._spool.counts()).items():
+            self._journal.queue_holds(state, count)
+
+    def _detail(self) -> dict[str, Json]:
+        error = self._watcher.error
+        return {
+            "generation": self._active.snapshot.generation,
+            "companies": len(self._active.snapshot),
+            "sessions": sum(server.sessions for server in self._servers),
+            "in_hand": self._dispatcher.in_hand,
+            "config_error": str(error) if error else "",
+        }
+
+    async def _sweep(self) -> None:
+        await self._spool.sweep(now=self._clock.now(), keep_history=self._settings.spool.keep_history)
+
+    async def _keep_config(self) -> None:
+        """Take over what changes in the files, whole or not at all."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._watcher.interval):
+                    await self._reload_now.wait()
+            full = self._reload_now.is_set()
+            self._reload_now.clear()
+            before = self._watcher.error
+            change = await asyncio.to_thread(self._watcher.check, full=full)
+            if self._watcher.error is not None and self._watcher.error is not before:
+                self._reload_failed(str(self._watcher.error))
+            elif change is not None:
+                await self._take_over(change)
+            elif before is not None and self._watcher.error is None:
+                self._journal.config_is_broken(broken=False)
+
+    async def _take_over(self, change: Change) -> None:
+        try:
+            active = _activate(self._watcher)
+            tls = _tls_context(change.after.settings) if change.after.settings.tls is not None else self._tls
+        except (SecretError, ValueError, OSError) as error:
+            self._reload_failed(str(error))
+            return
+        self._active, self._tls = active, tls
+        self._journal.config_is_broken(broken=False)
+        data: dict[str, Json] = {
+            "generation": change.after.generation,
+            "added": len(change.added),
+            "changed": len(change.changed),
+            "removed": len(change.removed),
+        }
+        if _needs_restart(change):
+            data["restart"] = "listeners, store, dns and workers change at the next start"
+        self._emit(EventType.RELOADED, data)
+        await self._dispatcher.release_held()
+
+    def _reload_failed(self, error: str) -> None:
+        self._journal.config_is_broken(broken=True)
+        self._emit(EventType.RELOAD_FAILED, {"error": error})
+
+    async def _ready(self) -> str:
+        if not self._trouble:
+            try:
+                await self._spool.counts()
+            except SpoolError as error:
+                return f"store: {error}"
+        return self._trouble
+
+    async def _metrics(self) -> bytes:
+        return await asyncio.to_thread(metrics_page)
+
+    def _emit(self, kind: EventType, data: dict[str, Json]) -> None:
+        self._journal.emit(Event(kind, self._clock.now(), data=data))
+
+
+def _activate(watcher: Watcher) -> Active:
+    return Active(watcher.snapshot, Keyring.load(watcher.snapshot.settings))
+
+
+def _cache_of(config: Path) -> Path:
+    return Path("var") / f"{config.stem}.cache"
+
+
+def _needs_restart(change: Change) -> bool:
+    before, after = change.before.settings, change.after.settings
+    return any(getattr(before, name) != getattr(after, name) for name in ("listeners", "store", "dns", "workers"))
+
+
+def _tls_context(settings: Settings) -> ssl.SSLContext:
+    assert settings.tls is not None  # noqa: S101 -- asked only then
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(settings.tls.certificate, settings.tls.key)
+    return context
+
+
+def _bind(where: Endpoint) -> socket.socket:
+    """A socket that several workers may bind, each getting its share of the connections."""
+    sock = socket.socket(socket.AF_INET6 if ":" in where.host else socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.bind((where.host, where.port))
+    return sock
+
+
+ConfigTrouble = (ConfigErrors, SecretError, ValueError, OSError)

@@ -1,0 +1,108 @@
+"""What the relay tells the outside about itself: one log line and one count for every event.
+
+In charge of the log's form and of the metrics; the only importer of prometheus_client. Metrics are shared by the
+workers of one machine through files in PROMETHEUS_MULTIPROC_DIR, which the supervisor sets.
+"""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Literal, TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from relay.events import Event, EventType
+
+_LEVELS = {EventType.FAULT: logging.ERROR, EventType.RELOAD_FAILED: logging.ERROR}
+_WARNINGS = {EventType.HELD, EventType.EXPIRED, EventType.LOGIN_FAILED, EventType.TAKEN_OVER}
+_AGES = (0.1, 0.5, 1, 5, 30, 60, 300, 1800, 7200, 43200, 172800)
+
+
+def set_up_log(level: str, form: Literal["json", "console"], stream: TextIO | None = None) -> None:
+    """Send this process's log to `stream`, standard error when None; lines are JSON, or coloured text for people."""
+    threshold = getattr(logging, level.upper())
+    out = stream or sys.stderr
+    renderer = (
+        structlog.processors.JSONRenderer(serializer=_dump)
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=out.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.ExceptionRenderer(),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
+        cache_logger_on_first_use=True,
+    )
+    # Libraries speak up when something is wrong; what they say of every command stays unheard.
+    logging.basicConfig(level=logging.WARNING, stream=out, format="%(levelname)s %(name)s %(message)s")
+    logging.getLogger("mail").setLevel(logging.ERROR)
+
+
+class Journal:
+    """Keeps `events.EventSink` for one worker."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger("relay")
+        registry = CollectorRegistry()
+        self._events = Counter("relay_events_total", "Events by type.", ["type"], registry=registry)
+        self._ages = Histogram(
+            "relay_delivery_seconds", "From acceptance to delivery.", buckets=_AGES, registry=registry
+        )
+        self._queue = Gauge(
+            "relay_queue_deliveries",
+            "Deliveries that are not done.",
+            ["state"],
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._broken = Gauge(
+            "relay_config_broken",
+            "1 while the files on disk are wrong and the last good state is kept.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._by_type = {kind: self._events.labels(kind.value) for kind in EventType}
+        self._broken.set(0)
+
+    def emit(self, event: Event) -> None:
+        """See EventSink.emit."""
+        self._by_type[event.type].inc()
+        words = {"queue_id": event.queue_id, "delivery": event.number} if event.queue_id else {}
+        level = _LEVELS.get(event.type, logging.WARNING if event.type in _WARNINGS else logging.INFO)
+        self._log.log(level, event.type.value, **words, **event.data)
+
+    def delivered_after(self, seconds: float) -> None:
+        """Note how long a delivery took."""
+        self._ages.observe(seconds)
+
+    def queue_holds(self, state: str, count: int) -> None:
+        """Note how many deliveries are in a state."""
+        self._queue.labels(state).set(count)
+
+    def config_is_broken(self, *, broken: bool) -> None:
+        """Note whether the files on disk are wrong."""
+        self._broken.set(int(broken))
+
+
+def metrics_page() -> bytes:
+    """The metrics of all workers of this machine in the text format of Prometheus."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def timestamp(at: float) -> str:
+    """`at`, seconds since the epoch, as people and logs write it: ISO 8601 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _dump(value: object, **_: object) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""What is answered over HTTP: metrics and health. Only importer of starlette and uvicorn."""

@@ -1,0 +1,48 @@
+"""The program of one worker process, started by the supervisor and by nobody else."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from relay.app import ConfigTrouble, Worker, WorkerName
+from relay.journal import set_up_log
+from relay.supervisor import EX_CONFIG
+
+
+def main() -> int:
+    """Run a worker: arguments are the configuration, the lifeline's and the notices' file descriptors."""
+    config, lifeline, notices = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    # Between getting the GIL and giving it up again lie system calls of the store's thread: let it have its turn.
+    sys.setswitchinterval(0.0005)
+    return uvloop.run(_run(config, lifeline, notices))
+
+
+async def _run(config: Path, lifeline: int, notices: int) -> int:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    # The terminal's Ctrl-C reaches the parent, which then says what to do.
+    loop.add_signal_handler(signal.SIGINT, lambda: None)
+    loop.add_reader(lifeline, stop.set)
+    try:
+        worker = Worker(config, WorkerName(os.environ["RELAY_WORKER"], os.getpid()))
+    except ConfigTrouble as error:
+        set_up_log("info", "json")
+        structlog.get_logger("relay").error("cannot start", error=str(error))
+        return EX_CONFIG
+    loop.add_signal_handler(signal.SIGHUP, worker.reload)
+
+    def say(word: bytes) -> None:
+        os.write(notices, word + b"\n")
+
+    await worker.run(stop, lambda: say(b"ready"), lambda: say(b"alive"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
