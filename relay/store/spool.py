@@ -151,11 +151,11 @@ class ContentWriter(Protocol):
         ...
 
     def finish(self, *, header_size: int, body_hash: str) -> Content:
-        """End the message and say where it is; raises SpoolFull. Durable only once committed, which must follow."""
+        """End the message and say where it is; raises SpoolFull. Durable only once committed, and only here."""
         ...
 
     def abort(self) -> None:
-        """Give the message up. Harmless once finished."""
+        """Give the message up; harmless from the moment it is being committed. One of the two must follow."""
         ...
 
 
@@ -175,11 +175,14 @@ class Spool(Protocol):
         ...
 
     def read(self, content: Content, start: int, length: int) -> bytes:
-        """`length` octets of the message from octet `start`, fewer at its end."""
+        """`length` octets of the message from octet `start`, fewer at its end; raises SpoolError when they are gone."""
         ...
 
     async def commit(self, acceptance: Acceptance) -> None:
-        """Put a message on stable storage; raises SpoolFull or SpoolError, and then nothing of it remains."""
+        """Put a message on stable storage; raises SpoolFull or SpoolError, and then nothing of it remains.
+
+        When cancelled, the message may be there or not; if it is, it is leased to nobody.
+        """
         ...
 
     async def lease(self, *, now: float, limit: int, busy: Collection[str] = ()) -> Sequence[Entry]:
@@ -193,6 +196,7 @@ class Spool(Protocol):
 
         Changes to deliveries that this worker has lost in the meantime are left out, and with all of them the
         reports: whoever has the deliveries now will see for itself. The events stay, for the attempt was made.
+        After an error the contents of the reports are gone too.
         """
         ...
 

@@ -1,7 +1,7 @@
 """What people and sweeps ask of the queue; none of it on the hot path."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import apsw
 
@@ -121,6 +121,12 @@ def workers(connection: apsw.Connection, now: float) -> list[WorkerStatus]:
         WorkerStatus(str(worker), int(pid), float(started_at), float(lease_until), json.loads(str(detail)))
         for worker, pid, started_at, lease_until, detail in rows
     ]
+
+
+def without_live_messages(connection: apsw.Connection, segments: Sequence[str]) -> list[str]:
+    """Those of `segments` whose messages are all finished, or that hold none."""
+    live = "SELECT 1 FROM message WHERE segment = ? AND finished_at IS NULL LIMIT 1"
+    return [name for name in segments if connection.execute(live, (name,)).fetchone() is None]
 
 
 def purge(connection: apsw.Connection, before: float, most: int) -> None:

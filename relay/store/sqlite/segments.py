@@ -2,45 +2,44 @@
 
 Many messages share one segment and one fdatasync. A message's octets lie within one segment as a list of extents,
 so that messages may stream in side by side. A segment's writer holds a lock on it for as long as messages are
-being added; whoever finds one unlocked, with no live message in it, may remove it.
+being added; whoever gets hold of that lock, and finds no live message in the segment, may remove it.
 """
 
-import errno
-import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from relay.store.spool import Content, SpoolError, SpoolFull
+from relay.store.spool import Content, SpoolError
+from relay.store.sqlite.files import claim, make_folder, store_failure, sync_folder
 
 SEGMENT_SIZE = 64 * 1024 * 1024
 BLOCK_SIZE = 256 * 1024
 _OPEN_READERS = 16
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-
-
-def store_failure(error: OSError) -> SpoolError:
-    """The spool's word for a failed file operation."""
-    if error.errno in _FULL:
-        return SpoolFull(str(error))
-    return SpoolError(str(error))
+_BLOCKS_AT_ONCE = 1000
 
 
 @dataclass(slots=True)
 class _Segment:
+    """`messages` counts those on their way in, `waiting` holds the finished ones among them: not yet committed."""
+
     name: str
     fd: int
     size: int = 0
     messages: int = 0
-    full: bool = False
+    waiting: list[Content] = field(default_factory=list)
+    failure: SpoolError | None = None
 
 
 class Segments:
     """This process's segments in `folder`: one that grows, older ones with messages still on their way in."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            make_folder(folder)
+        except OSError as error:
+            raise store_failure(error) from error
         self._folder = folder
         self._name = name
         self._count = 0
@@ -51,33 +50,52 @@ class Segments:
     def writer(self) -> "SegmentWriter":
         """Begin a message; raises SpoolFull when no segment can be made."""
         segment = self._current
-        if segment is None or segment.size >= SEGMENT_SIZE:
+        if segment is None or segment.size >= SEGMENT_SIZE or segment.failure is not None:
             segment = self._roll()
         segment.messages += 1
         return SegmentWriter(self, segment)
 
     def read(self, content: Content, start: int, length: int) -> bytes:
         """See Spool.read."""
-        fd = self._reader(content.segment)
-        parts = []
+        length = min(length, content.size - start)
+        parts: list[bytes] = []
         for offset, size in content.extents:
+            if length <= 0:
+                break
             if start >= size:
                 start -= size
                 continue
-            part = os.pread(fd, min(length, size - start), offset + start)
+            part = self._read_all(content.segment, offset + start, min(length, size - start))
             parts.append(part)
             length -= len(part)
             start = 0
-            if length <= 0:
-                break
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def take(self, content: Content) -> None:
+        """Begin to commit a finished message; raises SpoolError when it does not wait for that here (any more).
+
+        `done` must follow, and not before the commit has ended one way or the other.
+        """
+        segment = self._open.get(content.segment)
+        if segment is None or content not in segment.waiting:
+            raise SpoolError(f"the content in {content.segment} does not wait to be committed")
+        segment.waiting.remove(content)
+
     def sync(self, names: Iterable[str]) -> None:
-        """Put what was written to these segments on stable storage; called off the event loop."""
+        """Put what was written to these segments on stable storage; called off the event loop.
+
+        After a failure the kernel may have dropped what it could not write, and the next call would not tell: none
+        of the messages on their way into that segment is ever committed.
+        """
         for name in names:
-            segment = self._open.get(name)
-            if segment is not None:
-                os.fdatasync(segment.fd)
+            segment = self._open[name]
+            if segment.failure is None:
+                try:
+                    os.fdatasync(segment.fd)
+                except OSError as error:
+                    segment.failure = store_failure(error)
+            if segment.failure is not None:
+                raise segment.failure
 
     def done(self, name: str) -> None:
         """A message that was begun in `name` is committed or given up."""
@@ -85,34 +103,46 @@ class Segments:
         if segment is None:
             return
         segment.messages -= 1
-        if segment.full and segment.messages <= 0:
+        if segment.messages <= 0 and segment is not self._current:
             self._close(segment)
 
-    def unlocked(self) -> list[str]:
-        """The names of segments that nobody adds to any more: what they hold for good is decided."""
-        names = []
-        for entry in os.scandir(self._folder):
-            if not entry.name.endswith(".segment") or entry.name in self._open:
-                continue
-            fd = os.open(entry.path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                names.append(entry.name)
-            except BlockingIOError:
-                pass
-            finally:
+    def others(self) -> list[str]:
+        """The names of all segments but those that this process adds to."""
+        with os.scandir(self._folder) as found:
+            names = [entry.name for entry in found if entry.name.endswith(".segment")]
+        return sorted(name for name in names if name not in self._open)
+
+    @contextmanager
+    def idle(self, names: Iterable[str]) -> Iterator[list[str]]:
+        """Keeps those of `names` to which nobody adds any more from being removed by others."""
+        held: dict[str, int] = {}
+        try:
+            for name in names:
+                try:
+                    fd = os.open(self._folder / name, os.O_RDONLY | os.O_CLOEXEC)
+                except FileNotFoundError:
+                    continue
+                if claim(fd):
+                    held[name] = fd
+                else:
+                    os.close(fd)
+            yield list(held)
+        finally:
+            for fd in held.values():
                 os.close(fd)
-        return names
 
     def remove(self, name: str) -> int:
-        """Remove an unlocked segment that holds no live message; octets freed."""
+        """Remove an idle segment that holds no live message; octets freed."""
         path = self._folder / name
         size = path.stat().st_size
         path.unlink()
-        fd = self._readers.pop(name, None)
-        if fd is not None:
-            os.close(fd)
         return size
+
+    def forget_removed(self) -> None:
+        """Close readers of segments that are gone: as long as one is open, the disk keeps the room."""
+        for name, fd in list(self._readers.items()):
+            if os.fstat(fd).st_nlink == 0:
+                os.close(self._readers.pop(name))
 
     def close(self) -> None:
         """Close all files; messages on their way in are lost, as promised to nobody."""
@@ -123,31 +153,45 @@ class Segments:
         self._readers.clear()
 
     def _roll(self) -> _Segment:
-        if self._current is not None:
-            self._current.full = True
-            if self._current.messages <= 0:
-                self._close(self._current)
-        self._count += 1
-        name = f"{self._name}-{self._count}.segment"
+        retired, self._current = self._current, None
+        if retired is not None and retired.messages <= 0:
+            self._close(retired)
         try:
-            fd = os.open(self._folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            name, fd = self._create()
         except OSError as error:
-            self._current = None
             raise store_failure(error) from error
         segment = self._current = self._open[name] = _Segment(name, fd)
         return segment
+
+    def _create(self) -> tuple[str, int]:
+        while True:
+            self._count += 1
+            name = f"{self._name}-{self._count}.segment"
+            fd = os.open(self._folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                # Between the two calls a sweep may have found the file, empty and unlocked, and taken it away.
+                if claim(fd):
+                    sync_folder(self._folder)
+                    return name, fd
+            except OSError:
+                os.close(fd)
+                raise
+            os.close(fd)
 
     def _close(self, segment: _Segment) -> None:
         if self._open.pop(segment.name, None) is not None:
             os.close(segment.fd)
         if self._current is segment:
             self._current = None
+
+    def _read_all(self, name: str, offset: int, length: int) -> bytes:
+        try:
+            octets = os.pread(self._reader(name), length, offset)
+        except OSError as error:
+            raise store_failure(error) from error
+        if len(octets) != length:
+            raise SpoolError(f"{name} ends before octet {offset + length}")
+        return octets
 
     def _reader(self, name: str) -> int:
         segment = self._open.get(name)
@@ -171,7 +215,8 @@ class SegmentWriter:
     _blocks: list[bytes] = field(default_factory=list)
     _waiting: int = 0
     _size: int = 0
-    _ended: bool = False
+    _content: Content | None = None
+    _aborted: bool = False
 
     def write(self, block: bytes) -> None:
         """See ContentWriter.write."""
@@ -183,22 +228,29 @@ class SegmentWriter:
     def finish(self, *, header_size: int, body_hash: str) -> Content:
         """See ContentWriter.finish."""
         self._flush()
-        self._ended = True
-        return Content(self.segment.name, tuple(self._extents), self._size, header_size, body_hash)
+        content = Content(self.segment.name, tuple(self._extents), self._size, header_size, body_hash)
+        self._content = content
+        self.segment.waiting.append(content)
+        return content
 
     def abort(self) -> None:
         """See ContentWriter.abort."""
-        if not self._ended:
-            self._ended = True
-            self._blocks.clear()
-            self.segments.done(self.segment.name)
+        if self._aborted:
+            return
+        self._aborted = True
+        self._blocks.clear()
+        if self._content is not None:
+            if self._content not in self.segment.waiting:
+                return
+            self.segment.waiting.remove(self._content)
+        self.segments.done(self.segment.name)
 
     def _flush(self) -> None:
         if not self._blocks:
             return
         offset = self.segment.size
         try:
-            written = os.pwritev(self.segment.fd, self._blocks[:1000], offset)
+            written = os.pwritev(self.segment.fd, self._blocks[:_BLOCKS_AT_ONCE], offset)
             if written < self._waiting:
                 rest = b"".join(self._blocks)
                 while written < len(rest):

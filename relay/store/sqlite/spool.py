@@ -1,8 +1,11 @@
 """The spool over SQLite: one database, segments beside it, any number of workers of one machine."""
 
+import asyncio
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
 
@@ -16,17 +19,21 @@ from relay.store.spool import (
     Entry,
     Order,
     Selection,
+    SpoolError,
     State,
     WorkerStatus,
 )
 from relay.store.sqlite import queue, statements
 from relay.store.sqlite.batch import Rows, rows_text
+from relay.store.sqlite.files import store_failure
 from relay.store.sqlite.rows import acceptance_rows, change_row, event_rows, read_entries, read_event
 from relay.store.sqlite.segments import Segments
 from relay.store.sqlite.writer import GroupWriter
 
 LEASE_TIME = 30.0
 _PURGED_AT_ONCE = 2000
+_REMOVED_AT_ONCE = 64
+T = TypeVar("T")
 
 
 class SqliteSpool:
@@ -41,11 +48,12 @@ class SqliteSpool:
         self._worker = worker
         self._pid = pid
         self._clock = clock
-        self._segments = Segments(path.with_name(path.name + ".segments"), worker)
+        self._segments: Segments
         self._writer: GroupWriter
 
     async def start(self) -> None:
         """See Spool.start."""
+        self._segments = Segments(self._path.with_name(self._path.name + ".segments"), self._worker)
         self._writer = GroupWriter(self._path, self._segments, worker=self._worker, clock=self._clock)
         now = self._clock.now()
         instance, slot, _ = self._worker.rsplit(".", 2)
@@ -60,7 +68,11 @@ class SqliteSpool:
             )
             connection.execute(statements.FREE_DEAD_LEASES, (now,))
 
-        await self._writer.call(join)
+        try:
+            await self._writer.call(join)
+        except BaseException:
+            await self._writer.close()
+            raise
 
     async def stop(self) -> None:
         """See Spool.stop."""
@@ -85,10 +97,10 @@ class SqliteSpool:
 
     async def commit(self, acceptance: Acceptance) -> None:
         """See Spool.commit."""
-        try:
-            await self._writer.write(acceptance_rows(acceptance, self._worker))
-        finally:
-            self._segments.done(acceptance.message.content.segment)
+        future = self._write_with([acceptance], self._writer.write)
+        number_of = range(len(acceptance.message.envelope.recipients))
+        leases = [(acceptance.message.queue_id, number) for number in number_of] if acceptance.leased else []
+        await self._whole(future, lambda _: leases)
 
     async def lease(self, *, now: float, limit: int, busy: Collection[str] = ()) -> Sequence[Entry]:
         """See Spool.lease."""
@@ -100,7 +112,7 @@ class SqliteSpool:
                 return []
             return read_entries(connection.execute(statements.ENTRIES + statements.LEASED_KEYS, (json.dumps(keys),)))
 
-        return await self._writer.call(claim)
+        return await self._whole(self._writer.call(claim), _leases)
 
     async def record(
         self, changes: Sequence[Change], events: Sequence[Event] = (), reports: Sequence[Acceptance] = ()
@@ -110,20 +122,16 @@ class SqliteSpool:
         if not reports:
             await self._writer.write(rows)
             return
-        reported = Rows()
 
-        def apply(connection: apsw.Connection) -> None:
-            changed = rows.apply(connection, worker=self._worker, now=self._clock.now())
-            if changed or not changes:
-                reported.apply(connection, worker=self._worker, now=self._clock.now())
+        def write(reported: Rows) -> asyncio.Future[None]:
+            def apply(connection: apsw.Connection) -> None:
+                changed = rows.apply(connection, worker=self._worker, now=self._clock.now())
+                if changed or not changes:
+                    reported.apply(connection, worker=self._worker, now=self._clock.now())
 
-        try:
-            for report in reports:
-                reported.extend(acceptance_rows(report, self._worker))
-            await self._writer.call(apply, segments=reported.segments)
-        finally:
-            for report in reports:
-                self._segments.done(report.message.content.segment)
+            return self._writer.call(apply, segments=reported.segments)
+
+        await self._whole(self._write_with(reports, write), lambda _: [])
 
     async def give_back(self, deliveries: Sequence[tuple[str, int]], *, next_attempt: float) -> None:
         """See Spool.give_back."""
@@ -132,6 +140,7 @@ class SqliteSpool:
 
     async def heartbeat(self, *, now: float, detail: Mapping[str, Json]) -> int:
         """See Spool.heartbeat."""
+        self._segments.forget_removed()
 
         def beat(connection: apsw.Connection) -> int:
             connection.execute(
@@ -145,14 +154,10 @@ class SqliteSpool:
 
     async def sweep(self, *, now: float, keep_history: float) -> int:
         """See Spool.sweep."""
-        names = self._segments.unlocked()
-
-        def dead(connection: apsw.Connection) -> list[str]:
-            queue.purge(connection, now - keep_history, _PURGED_AT_ONCE)
-            live = "SELECT 1 FROM message WHERE segment = ? AND finished_at IS NULL LIMIT 1"
-            return [name for name in names if connection.execute(live, (name,)).fetchone() is None]
-
-        return sum(self._segments.remove(name) for name in await self._writer.call(dead))
+        try:
+            return await self._sweep(now - keep_history)
+        except OSError as error:
+            raise store_failure(error) from error
 
     async def held(self) -> Sequence[tuple[str, str]]:
         """See Spool.held."""
@@ -220,3 +225,60 @@ class SqliteSpool:
     async def workers(self, *, now: float) -> Sequence[WorkerStatus]:
         """See Spool.workers."""
         return await self._writer.call(lambda connection: queue.workers(connection, now), changes=False)
+
+    async def _sweep(self, before: float) -> int:
+        self._segments.forget_removed()
+        names = self._segments.others()
+
+        def forget(connection: apsw.Connection) -> list[str]:
+            queue.purge(connection, before, _PURGED_AT_ONCE)
+            return queue.without_live_messages(connection, names)
+
+        candidates = await self._writer.call(forget)
+        # Messages may have been committed since, but none once nobody can add to a segment: so the question is
+        # asked again, with the locks in hand.
+        with self._segments.idle(candidates[:_REMOVED_AT_ONCE]) as idle:
+            dead = await self._writer.call(lambda connection: queue.without_live_messages(connection, idle))
+            return sum(self._segments.remove(name) for name in dead)
+
+    def _write_with(
+        self, acceptances: Sequence[Acceptance], write: Callable[[Rows], "asyncio.Future[None]"]
+    ) -> "asyncio.Future[None]":
+        """Write new messages; from here on their contents stay open for as long as the store's thread needs them."""
+        taken: list[str] = []
+
+        def done(_: object) -> None:
+            for name in taken:
+                self._segments.done(name)
+
+        try:
+            rows = Rows()
+            for acceptance in acceptances:
+                content = acceptance.message.content
+                self._segments.take(content)
+                taken.append(content.segment)
+                rows.extend(acceptance_rows(acceptance, self._worker))
+            future = write(rows)
+        except BaseException:
+            done(None)
+            raise
+        future.add_done_callback(done)
+        return future
+
+    async def _whole(self, future: "asyncio.Future[T]", leases: Callable[[T], Sequence[tuple[str, int]]]) -> T:
+        """Await `future`. If nobody waits for it any more, it goes on all the same, and its leases are given back."""
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            future.add_done_callback(lambda ended: self._free([] if ended.exception() else leases(ended.result())))
+            raise
+
+    def _free(self, leases: Sequence[tuple[str, int]]) -> None:
+        if leases:
+            parameters = (json.dumps(leases), None, self._worker)
+            with suppress(SpoolError):  # closed in the meantime, which freed them
+                self._writer.call(lambda connection: connection.execute(statements.GIVE_BACK, parameters))
+
+
+def _leases(entries: Sequence[Entry]) -> list[tuple[str, int]]:
+    return [(entry.message.queue_id, delivery.number) for entry in entries for delivery in entry.deliveries]

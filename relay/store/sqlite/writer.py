@@ -4,7 +4,6 @@ Works that arrive while a group is being written form the next one.
 """
 
 import asyncio
-import fcntl
 import os
 import threading
 from collections.abc import Callable, Collection
@@ -16,10 +15,11 @@ from typing import Generic, TypeVar
 import apsw
 
 from relay.clock import Clock
-from relay.store.spool import SpoolError, SpoolFull
+from relay.store.spool import SpoolError
 from relay.store.sqlite.batch import Rows
-from relay.store.sqlite.database import open_database
-from relay.store.sqlite.segments import Segments, store_failure
+from relay.store.sqlite.database import database_failure, open_database
+from relay.store.sqlite.files import locked, make_folder, store_failure
+from relay.store.sqlite.segments import Segments
 
 T = TypeVar("T")
 _GROUP = 500
@@ -53,15 +53,21 @@ class GroupWriter:
         self._clock = clock
         self._queue: SimpleQueue[_Work | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
-        self._connection = open_database(path)
-        self._lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._closed = False
+        self._lock = _open_lock(path)
+        try:
+            with locked(self._lock):
+                self._connection = open_database(path)
+        except SpoolError:
+            os.close(self._lock)
+            raise
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
 
     def write(self, rows: Rows) -> "asyncio.Future[None]":
         """Write rows in the next group; the future ends when they are on stable storage, or with a SpoolError."""
         future: asyncio.Future[None] = self._loop.create_future()
-        self._queue.put(_Write(rows, future))
+        self._put(_Write(rows, future))
         return future
 
     def call(
@@ -72,17 +78,29 @@ class GroupWriter:
         What was written to `segments` is on stable storage before that.
         """
         future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Call(function, changes, segments, future))  # type: ignore[arg-type]
+        self._put(_Call(function, changes, segments, future))  # type: ignore[arg-type]
         return future
 
     async def close(self) -> None:
-        """Write what is pending and end the thread."""
-        self._queue.put(None)
+        """Write what is pending and end the thread; whoever comes later is told."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
-        self._connection.close()
-        os.close(self._lock)
+
+    def _put(self, work: _Work) -> None:
+        if self._closed:
+            raise SpoolError("the store is closed")
+        self._queue.put(work)
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        finally:
+            self._connection.close()
+            os.close(self._lock)
+
+    def _serve(self) -> None:
         ending = False
         while not ending:
             group = [self._queue.get()]
@@ -93,7 +111,10 @@ class GroupWriter:
                 pass
             ending = None in group
             results = self._handle([work for work in group if work is not None])
-            self._loop.call_soon_threadsafe(_resolve, results)
+            try:
+                self._loop.call_soon_threadsafe(_resolve, results)
+            except RuntimeError:  # the loop is closed, and with it whoever asked is gone
+                return
 
     def _handle(self, group: list[_Work]) -> list[_Result]:
         results: list[_Result] = []
@@ -108,19 +129,19 @@ class GroupWriter:
                 try:
                     results.append((work.future, work.function(self._connection), None))
                 except Exception as error:  # noqa: BLE001 -- as above
-                    results.append((work.future, None, _spool_error(error)))
+                    results.append((work.future, None, database_failure(error, self._connection)))
         return results
 
     def _one_by_one(self, works: list[_Work], error: Exception) -> list[_Result]:
         """A group failed: find out whose fault it is, so that nobody pays for another's."""
         if len(works) == 1:
-            return [(works[0].future, None, _spool_error(error))]  # type: ignore[list-item]
+            return [(works[0].future, None, database_failure(error, self._connection))]  # type: ignore[list-item]
         results: list[_Result] = []
         for work in works:
             try:
                 results += self._transaction([work])
             except Exception as own:  # noqa: BLE001 -- as above
-                results.append((work.future, None, _spool_error(own)))  # type: ignore[arg-type]
+                results.append((work.future, None, database_failure(own, self._connection)))  # type: ignore[arg-type]
         return results
 
     def _transaction(self, works: list[_Work]) -> list[_Result]:
@@ -133,8 +154,7 @@ class GroupWriter:
         self._segments.sync(rows.segments)
         results: list[_Result] = []
         # The lock is the kernel's queue among processes; SQLite itself would sleep and poll.
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        try:
+        with locked(self._lock):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 rows.apply(self._connection, worker=self._worker, now=self._clock.now())
@@ -146,8 +166,6 @@ class GroupWriter:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-        finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
         return results
 
 
@@ -161,11 +179,9 @@ def _resolve(results: list[_Result]) -> None:
             future.set_exception(error)
 
 
-def _spool_error(error: Exception) -> SpoolError:
-    if isinstance(error, SpoolError):
-        return error
-    if isinstance(error, OSError):
-        return store_failure(error)
-    if isinstance(error, apsw.FullError):
-        return SpoolFull(str(error))
-    return SpoolError(f"{type(error).__name__}: {error}")
+def _open_lock(path: Path) -> int:
+    try:
+        make_folder(path.parent)
+        return os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise store_failure(error) from error
