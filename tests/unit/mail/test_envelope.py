@@ -116,6 +116,17 @@ def test_rcpt_parameters_that_are_refused(text, reply):
     assert str(caught.value.reply) == reply
 
 
+@pytest.mark.parametrize(
+    ("orcpt", "encoded"),
+    [
+        ("rfc822;a+b=c d@x.example", "rfc822;a+2Bb+3Dc+20d@x.example"),
+        ("utf-8;jos\u00e9+b@x.example", "utf-8;jos\\x{E9}\\x{2B}b@x.example"),
+    ],
+)
+def test_an_original_recipient_is_sent_in_ascii(orcpt, encoded):
+    assert encode_orcpt(orcpt) == encoded
+
+
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=30))
 def test_an_envelope_id_survives_the_wire(envid):
     encoded = encode_xtext(envid)
