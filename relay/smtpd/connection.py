@@ -5,8 +5,9 @@ relay's trouble: the client hears 451 and no detail. What the commands mean is i
 """
 
 import asyncio
+import contextlib
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from relay.mail.reply import Reply
 from relay.smtpd import replies
 from relay.smtpd.lines import Flaw
 from relay.smtpd.replies import Refused
-from relay.smtpd.tls import TlsMode, start_tls
+from relay.smtpd.tls import Begun, TlsMode, start_tls
 from relay.smtpd.wire import Gone, Wire
 
 _MAX_COMMAND = 2048
@@ -43,15 +44,26 @@ class Connection(Wire):
         self._settling: asyncio.Task[Reply] | None = None
         self._listening = False
         self._tls: str | None = None
+        self._handshake: Begun[asyncio.Transport] | None = None
+        self._greeting = replies.INTERNAL_CLOSE
         self._gate: Gate
 
     def _begin(self) -> None:
         self._surroundings.connections.add(self)
+        try:
+            self._gate = self._surroundings.gate_factory(self._peer)
+            self._limits = self._gate.limits
+            self._greeting = self._gate.connect()
+        except Exception as error:  # noqa: BLE001 - a gate's trouble is a temporary refusal
+            self._surroundings.report("connect", self._peer, error)
+        if self._surroundings.tls is TlsMode.IMPLICIT and self._greeting.is_positive:
+            with contextlib.suppress(Refused):
+                self._handshake = Begun(self._shake_hands(self._tls_context()))
 
     async def _handle_client(self) -> None:
         try:
             await self._converse()
-        except (Gone, Refused):
+        except Gone:
             pass
         except Exception as error:  # noqa: BLE001 - the last line of defence: nothing may leave the task
             self._surroundings.report("session", self._peer, error)
@@ -60,21 +72,15 @@ class Connection(Wire):
             self._end()
 
     async def _converse(self) -> None:
-        try:
-            self._gate = self._surroundings.gate_factory(self._peer)
-            self._limits = self._gate.limits
-            greeting = self._gate.connect()
-        except Exception as error:  # noqa: BLE001 - a gate's trouble is a temporary refusal
-            self._surroundings.report("connect", self._peer, error)
-            return self._hang_up(replies.INTERNAL_CLOSE if self._surroundings.tls is not TlsMode.IMPLICIT else None)
-        self._watch()
+        greeting = self._greeting
         if self._surroundings.tls is TlsMode.IMPLICIT:
-            if not greeting.is_positive:
+            if self._handshake is None:
                 # Not worth a handshake: that would be the costliest way to refuse.
                 return self._hang_up()
-            await self._upgrade(self._tls_context())
+            await self._upgrade(self._handshake)
         if not greeting.is_positive:
             return self._hang_up(greeting)
+        self._watch()
         self._out.append(f"{greeting.code} {self._gate.hostname} {greeting.text or 'ESMTP'}")
         while True:
             if self._surroundings.stopping and not self._in_transaction:
@@ -176,12 +182,15 @@ class Connection(Wire):
             self._surroundings.report("STARTTLS", self._peer, error)
             raise Refused(replies.TLS_UNAVAILABLE) from error
 
-    async def _upgrade(self, context: ssl.SSLContext) -> None:
-        """Turn TLS on. Raises Gone when that fails."""
-        self._flush()
+    async def _shake_hands(self, context: ssl.SSLContext) -> asyncio.Transport:
+        self._closes_by_halves = False
+        return await start_tls(self._wire, self, context=context, patience=self._limits.idle_timeout)
+
+    async def _upgrade(self, handshake: Awaitable[asyncio.Transport]) -> None:
+        """Wait until TLS is on. Raises Gone when that fails."""
         self._busy = self._upgrading = True
         try:
-            self._wire = await start_tls(self._wire, self, context=context, patience=self._limits.idle_timeout)
+            self._wire = await handshake
         except OSError as error:
             self._close()
             self._gate.refused("STARTTLS", replies.HANDSHAKE_FAILED)
@@ -190,7 +199,6 @@ class Connection(Wire):
             self._busy = self._upgrading = False
         self.transport = self._wire
         self._tls = self._wire.get_extra_info("ssl_object").version()
-        self._closes_by_halves = False
 
 
 def parse_command(line: bytes | Flaw) -> tuple[str, str | None]:

@@ -116,7 +116,8 @@ class SessionCommands(Connection):
         self._forget_transaction()
         self._hello = None
         self._say(replies.READY_FOR_TLS)
-        await self._upgrade(context)
+        self._flush()
+        await self._upgrade(self._shake_hands(context))
 
     # RFC 4954
 

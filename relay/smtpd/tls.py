@@ -7,8 +7,10 @@ Never decides whether TLS is wanted.
 import asyncio
 import ssl
 from asyncio.sslproto import SSLProtocol
+from collections.abc import Awaitable, Coroutine, Generator
 from enum import StrEnum
 from math import ceil
+from typing import Any, TypeVar
 
 
 class TlsMode(StrEnum):
@@ -26,6 +28,31 @@ class SlimSSLProtocol(SSLProtocol):
     """
 
     max_size = 16384
+
+
+Answer = TypeVar("Answer")
+
+
+class Begun(Awaitable[Answer]):
+    """A coroutine that has run up to its first wait already; awaiting it does the rest.
+
+    On a listener that begins with TLS the handshake must take the octets over before any are read: from within
+    `connection_made`, where nothing can be awaited. A task would begin one round of the event loop later, when
+    uvloop may have given the first octets to somebody else.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Answer]) -> None:
+        self._coroutine = coroutine
+        self._waiting = coroutine.send(None)
+
+    def __await__(self) -> Generator[Any, Any, Answer]:
+        """See Awaitable."""
+        try:
+            yield self._waiting
+        except BaseException as error:
+            self._coroutine.throw(error)
+            raise
+        return (yield from self._coroutine.__await__())
 
 
 async def start_tls(
