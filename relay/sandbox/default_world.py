@@ -1,0 +1,43 @@
+"""The world of the demo: three companies that send, and customers of every temper who receive.
+
+In charge of: names and who lives there.
+Never does: start anything.
+"""
+
+from relay.sandbox.customer_server import CustomerServerPlan
+from relay.sandbox.receiving_host import HostPlan
+from relay.sandbox.temperament import Temperament
+from relay.sandbox.world import WorldPlan
+
+RELAY_DOMAIN = "my.relay.example"
+STUDIO_USER = "facturen@studio-noord.example"
+STUDIO_PASSWORD = "sandbox-only"  # noqa: S105 - opens nothing but the sandbox
+
+
+def default_plan(*, dns_port: int = 0, smtp_port: int = 0, customer_port: int = 0) -> WorldPlan:
+    """The demo's world; the relay is expected at 127.0.0.1 and sends from there."""
+    hosts = (
+        HostPlan("mx.klant.example", ("klant.example",)),
+        HostPlan("mx.streng.example", ("streng.example",), Temperament.PICKY),
+        HostPlan("mx.grijs.example", ("grijs.example",), Temperament.GREYLISTING),
+        HostPlan("mx.vol.example", ("vol.example",), Temperament.FULL),
+        HostPlan("mx.druk.example", ("druk.example",), Temperament.BUSY, tls=False),
+        HostPlan("mx.bakkerij-peeters.example", ("bakkerij-peeters.example",)),
+        HostPlan("mx.garage-lambert.example", ("garage-lambert.example",)),
+        HostPlan("mx.studio-noord.example", ("studio-noord.example",)),
+    )
+    studio = CustomerServerPlan("smtp.studio-noord.example", STUDIO_USER, STUDIO_PASSWORD, customer_port)
+    reject = {"TXT": "v=DMARC1; p=reject"}
+    records = {
+        RELAY_DOMAIN: {"TXT": "v=spf1 ip4:127.0.0.1 -all", "MX": f"10 mx1.{RELAY_DOMAIN}."},
+        f"mx1.{RELAY_DOMAIN}": {"A": "127.0.0.1"},
+        "garage-lambert.example": {"TXT": f"v=spf1 include:{RELAY_DOMAIN} -all"},
+        "weg.example": {"MX": "0 .", "TXT": "v=spf1 -all"},
+        f"_dmarc.{RELAY_DOMAIN}": reject,
+        "_dmarc.bakkerij-peeters.example": reject,
+        "_dmarc.garage-lambert.example": reject,
+        "_dmarc.studio-noord.example": reject,
+        "_dmarc.klant.example": reject,
+        # nergens.example is not published: mail for it has nowhere to go
+    }
+    return WorldPlan(hosts, (studio,), records, dns_port, smtp_port)
