@@ -1,11 +1,11 @@
 """Scripts of whole dialogues, one file a topic.
 
-    # comment                    :: name value   a setting: tls, offers_login, or a limit
-    -> text    send a line       => text         send exactly this (escapes like \\r \\n \\x00, no line end added)
-    <- text    this line comes   <~ text         a line beginning so comes
-    <. the connection ends       ~~ tls          the client starts TLS
-    ?? count n                   ?? octets text  how many messages were accepted; the last one's octets
-    ---        a new connection
+# comment                    :: name value   a setting: tls, offers_login, or a limit
+-> text    send a line       => text         send exactly this (escapes like \\r \\n \\x00, no line end added)
+<- text    this line comes   <~ text         a line beginning so comes
+<. the connection ends       ~~ tls          the client starts TLS
+?? count n                   ?? octets text  how many messages were accepted; the last one's octets
+---        a new connection
 """
 
 import ssl
