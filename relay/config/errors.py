@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
+_SECRET_KEYS = frozenset(("password", "hash", "key", "secrets"))
+
 
 @dataclass(frozen=True, slots=True)
 class ConfigError:
@@ -55,10 +57,21 @@ def key_text(path: KeyPath) -> str:
     return text
 
 
+def may_be_secret(path: KeyPath) -> bool:
+    """Whether somebody may have written a secret at `path`, by mistake, so that a message must not repeat it."""
+    return not _SECRET_KEYS.isdisjoint(path)
+
+
+def nearest(written: str, known: Sequence[str]) -> str | None:
+    """The known word that somebody probably meant."""
+    for form in (written.lower().replace("_", "-"), written.lower()):
+        if near := difflib.get_close_matches(form, known, n=1, cutoff=0.6):
+            return near[0]
+    return None
+
+
 def did_you_mean(written: str, known: Sequence[str]) -> str:
     """A hint: the known word that is nearest to what was written, or else all of them when they are few."""
-    near = difflib.get_close_matches(written.lower().replace("_", "-"), known, n=1, cutoff=0.6)
-    near = near or difflib.get_close_matches(written.lower(), known, n=1, cutoff=0.6)
-    if near:
-        return f"Did you mean {near[0]}?"
+    if near := nearest(written, known):
+        return f"Did you mean {near}?"
     return f"Known here: {', '.join(known)}." if 0 < len(known) <= 30 else ""

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from relay.config.errors import ConfigError, KeyPath, did_you_mean
+from relay.config.errors import ConfigError, KeyPath, did_you_mean, may_be_secret, nearest
 from relay.config.reader import Document
 from relay.config.values import Json, shown
 
@@ -29,10 +29,16 @@ _EXPECTED = {
 def explain(refusal: ValidationError, document: Document, model: type[BaseModel]) -> Iterator[ConfigError]:
     """The errors of `refusal` in plain words; those about values that the reader already refused are left out."""
     schema = model.model_json_schema()
-    for detail in refusal.errors(include_url=False):
-        path = tuple(part for part in detail["loc"] if part != "[key]")
-        if path not in document.refused:
+    details = [(tuple(part for part in detail["loc"] if part != "[key]"), detail) for detail in refusal.errors()]
+    misspelt = {_meant(path, schema) for path, detail in details if detail["type"] == "extra_forbidden"}
+    for path, detail in details:
+        if path not in document.refused and not (detail["type"] == "missing" and path in misspelt):
             yield _explain(detail, path, document, schema)
+
+
+def _meant(path: KeyPath, schema: Json) -> KeyPath:
+    """The key that an unknown one probably stands for."""
+    return (*path[:-1], nearest(str(path[-1]), list(_known(schema, path[:-1]))) or "")
 
 
 def _explain(detail: ErrorDetails, path: KeyPath, document: Document, schema: Json) -> ConfigError:
@@ -47,14 +53,15 @@ def _explain(detail: ErrorDetails, path: KeyPath, document: Document, schema: Js
         return document.error(
             path, "unknown key", did_you_mean(str(path[-1]), list(_known(schema, path[:-1]))), at_key=True
         )
+    written = "this" if may_be_secret(path) else shown(value)
     if kind in ("literal_error", "enum"):
         words = re.findall(r"'([^']*)'", context["expected"])
         hint = did_you_mean(value, words) if isinstance(value, str) else ""
         hint = "" if hint.startswith("Known") else hint
-        return document.error(path, f"{shown(value)} is not one of {', '.join(words)}", hint)
+        return document.error(path, f"{written} is not one of {', '.join(words)}", hint)
     if kind in _EXPECTED:
         hint = "Remove the quotes." if kind.startswith(("int", "bool")) and isinstance(value, str) else ""
-        return document.error(path, f"{shown(value)} stands where {_EXPECTED[kind]} was expected", hint)
+        return document.error(path, f"{written} stands where {_EXPECTED[kind]} was expected", hint)
     return document.error(path, _bounds(kind, value, context) or detail["msg"])
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from relay.config.errors import ConfigError, ConfigErrors, KeyPath, key_text
+from relay.config.errors import ConfigError, ConfigErrors, KeyPath, key_text, may_be_secret
 
 Value: TypeAlias = "dict[str, Value] | list[Value] | str | int | float | bool | None"
 
@@ -31,7 +31,9 @@ _OLD_BOOL = frozenset(
     form for word in ("y", "n", "yes", "no", "on", "off") for form in (word, word.capitalize(), word.upper())
 )
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})|0x[0-9a-fA-F]{1,16}|0o[0-7]{1,21}", re.ASCII)
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
+_FLOAT = re.compile(
+    r"[-+]?(?:(?:\.[0-9]+|(?:0|[1-9][0-9]*)\.[0-9]*)(?:[eE][-+]?[0-9]+)?|(?:0|[1-9][0-9]*)[eE][-+]?[0-9]+)", re.ASCII
+)
 _OCTAL = "an octal or a decimal number"
 _OLD_FORMS = (
     (re.compile(r"[-+]?0[0-9_]+", re.ASCII), _OCTAL),
@@ -146,13 +148,12 @@ class _Builder:
     def _value(self, event: Any, path: KeyPath) -> Value:
         self._out.values[path] = _begin(event)
         if isinstance(event, yaml.AliasEvent):
-            self._refuse(path, f"the alias *{event.anchor} is not allowed", "Write the value out.")
+            self._refuse(path, "an alias (*) is not allowed", "Write the value out, or put the text in quotes.")
             return None
         if event.anchor is not None:
-            self._refuse(path, f"the anchor &{event.anchor} is not allowed", "Write each value out.")
+            self._refuse(path, "an anchor (&) is not allowed", "Write each value out, or put the text in quotes.")
         if event.tag is not None:
-            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-            self._refuse(path, f"the tag {tag} is not allowed", "Leave it off.")
+            self._refuse(path, "a tag (!) is not allowed", "Leave it off, or put the text in quotes.")
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, path)
         if len(path) >= MAX_DEPTH:
@@ -205,8 +206,7 @@ class _Builder:
         if text in _BOOL:
             return _BOOL[text]
         if text in _OLD_BOOL:
-            hint = f'Write true or false, or put it in quotes: "{text}".'
-            self._refuse(path, f"'{text}' is text or a truth value, depending on the reader", hint, place=_begin(event))
+            self._ambiguous(event, path, "text or a truth value", "Write true or false")
         elif text[0] in _NUMERIC_START:
             return self._number(event, path)
         return text
@@ -219,13 +219,18 @@ class _Builder:
             return float(text)
         for form, meaning in _OLD_FORMS:
             if form.fullmatch(text):
-                hint = f'Put it in quotes: "{text[:60]}".'
-                if meaning == _OCTAL:
-                    hint = f"Write {text.replace('_', '').lstrip('+-0') or '0'}, or put it in quotes."
-                message = f"'{text[:60]}' is {meaning}, depending on the reader"
-                self._refuse(path, message, hint, place=_begin(event))
+                decimal = text.replace("_", "").lstrip("+-0") or "0"
+                self._ambiguous(event, path, meaning, f"Write {decimal}" if meaning == _OCTAL else "")
                 break
         return text
+
+    def _ambiguous(self, event: Any, path: KeyPath, meaning: str, instead: str) -> None:
+        if may_be_secret(path):
+            self._refuse(path, f"this is {meaning}, depending on the reader", "Put it in quotes.", place=_begin(event))
+            return
+        text = event.value[:60]
+        hint = f'{instead}, or put it in quotes: "{text}".' if instead else f'Put it in quotes: "{text}".'
+        self._refuse(path, f"'{text}' is {meaning}, depending on the reader", hint, place=_begin(event))
 
     def _refuse(self, path: KeyPath, message: str, hint: str = "", *, place: Place | None = None) -> None:
         place = place or self._out.values[path]

@@ -80,11 +80,11 @@ class Watcher:
         """
         started = self._clock()
         touched = self._look(full=full)
-        change = None
-        if self._tree.look_at_settings() or touched or self._undecided:
+        if touched:
             self._touched |= touched
-            change = self._take_over()
-        elif self._tree.parsed != self._saved:
+            self._changed_at = time.time()
+        change = self._take_over() if self._tree.look_at_settings() or touched or self._undecided else None
+        if not touched and self._tree.parsed != self._saved:
             self._save()
         self._duration = self._clock() - started
         return change
@@ -117,7 +117,6 @@ class Watcher:
 
     def _take_over(self) -> Change | None:
         self._undecided = False
-        self._changed_at = time.time()
         try:
             after = self._tree.snapshot()
         except ConfigErrors as error:

@@ -1,0 +1,37 @@
+import pytest
+
+from relay.mail.address import Address
+from relay.policy.company import Company, IdentityKind, Otherwise, SecretKind, SecretRef, Server
+
+INFO = Address("info", "studio.example")
+SERVER = Server("smtp.studio.example", 587, "starttls", "info", SecretRef(SecretKind.FILE, "var/password"))
+
+
+def test_a_company_is_an_alias_unless_it_says_otherwise() -> None:
+    company = Company("studio", "Studio", INFO, "studio")
+    assert company.identity is IdentityKind.ALIAS
+    assert company.otherwise is Otherwise.ALIAS
+    assert company.server is None
+
+
+def test_the_own_author_is_the_companys_address_unless_named() -> None:
+    assert Company("studio", "Studio", INFO, "studio").own_author == INFO
+    other = Address("facturen", "studio.example")
+    assert Company("studio", "Studio", INFO, "studio", author=other).own_author == other
+
+
+def test_an_own_server_is_needed_for_that_identity() -> None:
+    with pytest.raises(ValueError, match="studio: identity own-server needs a server"):
+        Company("studio", "Studio", INFO, "studio", identity=IdentityKind.OWN_SERVER)
+    assert Company("studio", "Studio", INFO, "studio", identity=IdentityKind.OWN_SERVER, server=SERVER).server is SERVER
+
+
+def test_a_reference_to_a_secret_can_be_shown() -> None:
+    assert str(SecretRef(SecretKind.CREDENTIAL, "studio")) == "credential:studio"
+    assert str(SERVER.password) == "file:var/password"
+
+
+def test_words_are_those_of_the_files() -> None:
+    assert [*IdentityKind] == ["alias", "own-domain", "own-server"]
+    assert [*Otherwise] == ["alias", "hold"]
+    assert [*SecretKind] == ["env", "file", "credential"]
