@@ -11,7 +11,7 @@ import asyncio
 import ipaddress
 import random
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -22,8 +22,6 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.nameserver
-import dns.rdata
-import dns.rdatatype
 import dns.resolver
 import dns.reversename
 import idna
@@ -136,14 +134,12 @@ class Resolver:
 
     async def lookup_txt(self, name: str) -> Answer[bytes]:
         """TXT records, the strings of each put together."""
-        answer = await self._find(name, "TXT")
-        return replace(answer, records=tuple(b"".join(record.strings) for record in answer.records))
+        return await self._find(name, "TXT")
 
     async def lookup_mx(self, domain: str) -> MxAnswer:
         """MX records, lowest preference first, then by name; a null MX has an empty host."""
         answer = await self._find(domain, "MX")
-        records = sorted(Mx(record.preference, _host(record.exchange)) for record in answer.records)
-        return MxAnswer(answer.status, tuple(records), answer.expires, answer.authenticated, answer.reason)
+        return MxAnswer(answer.status, answer.records, answer.expires, answer.authenticated, answer.reason)
 
     async def lookup_addresses(self, host: str) -> Answer[str]:
         """Addresses of a host, IPv6 first; an address stands for itself.
@@ -153,15 +149,17 @@ class Resolver:
         literal = _address(host)
         if literal:
             return Answer(Status.OK, (literal,), self._clock.now() + MAX_TTL)
-        six, four = await asyncio.gather(self._find(host, "AAAA"), self._find(host, "A"))
-        found = [answer for answer in (six, four) if answer.status is Status.OK]
-        parts = found or [six, four]
+        families = [known for known in (self._known(host, rdtype) for rdtype in ("AAAA", "A")) if known is not None]
+        if len(families) < 2:
+            families = list(await asyncio.gather(self._find(host, "AAAA"), self._find(host, "A")))
+        found = [answer for answer in families if answer.status is Status.OK]
+        parts = found or families
         ranks = (Status.TEMPORARY, Status.NXDOMAIN, Status.NODATA, Status.OK)
         worst = min(parts, key=lambda answer: ranks.index(answer.status))
         return Answer(
             worst.status,
-            tuple(record.address for answer in found for record in answer.records),
-            min(answer.expires for answer in (six, four)),
+            tuple(address for answer in found for address in answer.records),
+            min(answer.expires for answer in families),
             all(answer.authenticated for answer in parts),
             worst.reason,
         )
@@ -217,19 +215,31 @@ class Resolver:
         reason = f"{domain} has neither MX nor address"
         return MailHosts(MailStatus.NO_HOSTS, (), reason, addresses.expires, addresses.authenticated)
 
+    def _known(self, name: str, rdtype: str) -> Answer[Any] | None:
+        """The remembered answer, while it holds."""
+        key = (name.lower(), rdtype)
+        known = self._cache.get(key)
+        now = self._clock.now()
+        # An expiry too far away means that the clock was set back since.
+        if known is None or not now < known.expires <= now + MAX_TTL:
+            return None
+        self._cache.move_to_end(key)
+        return known
+
     async def _find(self, name: str, rdtype: str) -> Answer[Any]:
         """The remembered answer, or a new one that everyone who asks at the same time shares."""
-        now = self._clock.now()
+        known = self._known(name, rdtype)
+        if known is not None:
+            return known
         try:
             asked = parse_name(name)
         except ValueError as error:
-            return Answer(Status.NXDOMAIN, (), now + MAX_TTL, reason=str(error))
-        key = (asked.to_text().lower(), rdtype)
-        known = self._cache.get(key)
-        # An expiry too far away means that the clock was set back since.
-        if known is not None and now < known.expires <= now + MAX_TTL:
-            self._cache.move_to_end(key)
-            return known
+            return Answer(Status.NXDOMAIN, (), self._expiry(MAX_TTL), reason=str(error))
+        key = (asked.to_text(omit_final_dot=True).lower(), rdtype)
+        if key[0] != name.lower():  # written with a final dot or in Unicode
+            known = self._known(*key)
+            if known is not None:
+                return known
         flight = self._flights.get(key)
         if flight is None:
             flight = self._flights[key] = asyncio.create_task(self._ask(key, asked))
@@ -276,7 +286,8 @@ class Resolver:
             ttl = min(ttl, found.chaining_result.minimum_ttl)
             authenticated = authenticated and self._is_authenticated(found)
             if found.rrset is not None:
-                return Answer(Status.OK, tuple(found.rrset), self._expiry(ttl), authenticated)
+                records = _records(found.rrset, rdtype)
+                return Answer(Status.OK, records, self._expiry(ttl), authenticated)
             if found.canonical_name == name or found.response.authority:
                 return Answer(Status.NODATA, (), self._expiry(ttl), authenticated, f"no {what}")
             name = found.canonical_name
@@ -350,11 +361,24 @@ def _host(name: dns.name.Name) -> str:
     return "" if name == dns.name.root else name.to_text(omit_final_dot=True).lower()
 
 
-def _text(record: dns.rdata.Rdata) -> str:
-    text = record.to_text()
-    return (
-        text.removesuffix(".") if record.rdtype in (dns.rdatatype.PTR, dns.rdatatype.CNAME, dns.rdatatype.NS) else text
-    )
+def _records(found: Iterable[Any], rdtype: str) -> tuple[Any, ...]:
+    """Records as they are remembered: text, but octets for TXT, and MX in their order."""
+    match rdtype:
+        case "A" | "AAAA":
+            return tuple(record.address for record in found)
+        case "TXT":
+            return tuple(b"".join(record.strings) for record in found)
+        case "MX":
+            return tuple(sorted(Mx(record.preference, _host(record.exchange)) for record in found))
+        case "PTR" | "CNAME" | "NS":
+            return tuple(_host(record.target) for record in found)
+    return tuple(record.to_text() for record in found)
+
+
+def _text(record: str | bytes | Mx) -> str:
+    if isinstance(record, Mx):
+        return f"{record.preference} {record.host}"
+    return record.decode("utf-8", "backslashreplace") if isinstance(record, bytes) else record
 
 
 def _first_trouble(error: dns.resolver.NoNameservers) -> Exception | str:

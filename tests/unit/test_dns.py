@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import dns.asyncresolver
+import dns.resolver
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +27,7 @@ RECORDS = {
     "astray.example": {"CNAME": "nowhere.example."},
     "circle.example": {"CNAME": "circle.example."},
     "xn--bcher-kva.example": {"A": "127.0.10.3"},
+    "deep.example": {"SRV": "1 2 25 mx.klant.example."},
     "long.example": {"TXT": ["x" * 3000]},
     "1.10.0.127.in-addr.arpa": {"PTR": "mx.klant.example."},
 }
@@ -83,6 +86,18 @@ async def test_names_of_an_address(resolver: Resolver) -> None:
 async def test_any_type_in_its_presentation_form(resolver: Resolver) -> None:
     assert (await resolver.lookup("alias.example", "CNAME")).records == ("step.example",)
     assert (await resolver.lookup("bare.example", "a")).records == ("127.0.10.2",)
+    assert (await resolver.lookup("long.example", "TXT")).records == ("x" * 3000,)
+    assert (await resolver.lookup("klant.example", "MX")).records == ("10 mx.klant.example", "20 backup.klant.example")
+    assert (await resolver.lookup("deep.example", "SRV")).records == ("1 2 25 mx.klant.example.",)
+    assert (await resolver.lookup("klant.example", "NOSUCH")).status is Status.TEMPORARY
+
+
+def test_a_machine_without_resolv_conf_asks_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_stub: object, _path: str) -> None:
+        raise dns.resolver.NoResolverConfiguration
+
+    monkeypatch.setattr(dns.asyncresolver.Resolver, "read_resolv_conf", missing)
+    assert Resolver()._stub.nameservers == ["127.0.0.1"]
 
 
 async def test_mail_hosts_are_sorted_by_preference(resolver: Resolver) -> None:
