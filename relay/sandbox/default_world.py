@@ -10,7 +10,7 @@ from relay.sandbox.temperament import Temperament
 from relay.sandbox.world import WorldPlan
 
 RELAY_DOMAIN = "my.relay.example"
-STUDIO_USER = "facturen@studio-noord.example"
+STUDIO_USER = "hallo@studio-noord.example"
 STUDIO_PASSWORD = "sandbox-only"  # noqa: S105 - opens nothing but the sandbox
 
 

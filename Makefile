@@ -1,0 +1,70 @@
+# `make demo` shows the relay at work, `make test` checks everything. Both install what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .make
+JOBS ?= 2
+EXIT ?=
+
+# What the tests run against: real mail servers, clients and verifiers.
+TEST_PACKAGES := postfix dovecot-core dovecot-imapd swaks libmail-dkim-perl libmail-spf-perl libnet-dns-perl \
+	libio-socket-ssl-perl libnet-ssleay-perl openssl procps
+
+.PHONY: demo test check lint types contracts tests lock schema clean
+
+demo: $(STAMPS)/runtime
+	@$(BIN)/relay sandbox demo $(if $(EXIT),--exit)
+
+test: $(STAMPS)/dev $(STAMPS)/test-packages $(STAMPS)/suites check tests
+
+check: lint types contracts
+
+lint: $(STAMPS)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMPS)/dev
+	$(BIN)/mypy
+
+contracts: $(STAMPS)/dev
+	$(BIN)/lint-imports
+
+tests: $(STAMPS)/dev
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup
+
+# Figures are in bench/README.md; each benchmark is run by hand.
+
+lock: $(STAMPS)/dev
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --custom-compile-command "make lock" --upgrade -o requirements/runtime.lock
+	$(BIN)/uv pip compile -q pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --custom-compile-command "make lock" --upgrade -o requirements/dev.lock
+
+schema: $(STAMPS)/runtime
+	$(BIN)/python -m relay.config.schema
+
+clean:
+	rm -rf $(VENV) $(STAMPS) .cache build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || tools/install-packages python3
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tools/install-packages python3-venv
+	@echo "Making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/runtime: $(STAMPS)/venv requirements/runtime.lock pyproject.toml
+	@echo "Installing the relay and what it needs"
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/runtime.lock
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(STAMPS)/dev: $(STAMPS)/runtime requirements/dev.lock
+	@echo "Installing what the checks and tests need"
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(STAMPS)/test-packages: Makefile tools/install-packages $(STAMPS)/venv
+	@tools/install-packages $(TEST_PACKAGES)
+	@touch $@
