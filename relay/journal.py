@@ -75,13 +75,11 @@ class Journal:
     def emit(self, event: Event) -> None:
         """See EventSink.emit."""
         self._by_type[event.type].inc()
+        if event.type is EventType.DELIVERED:
+            self._ages.observe(float(str(event.data.get("seconds", 0))))
         words = {"queue_id": event.queue_id, "delivery": event.number} if event.queue_id else {}
         level = _LEVELS.get(event.type, logging.WARNING if event.type in _WARNINGS else logging.INFO)
         self._log.log(level, event.type.value, **words, **event.data)
-
-    def delivered_after(self, seconds: float) -> None:
-        """Note how long a delivery took."""
-        self._ages.observe(seconds)
 
     def queue_holds(self, state: str, count: int) -> None:
         """Note how many deliveries are in a state."""

@@ -131,7 +131,8 @@ def _delivered(case: _Case, change: Change) -> Settlement:
     # RFC 3461 5.2.2: success is ours to report when the next host cannot do it.
     ours = Notify.SUCCESS in case.asked and not case.at.dsn_passed_on and case.message.origin is Origin.SUBMISSION
     notice = case.notice(ReportAction.RELAYED) if ours else None
-    return Settlement(case.delivery, change, (case.attempt_event(EventType.DELIVERED),), notice)
+    delivered = case.attempt_event(EventType.DELIVERED, seconds=round(case.at.now - case.message.received_at, 3))
+    return Settlement(case.delivery, change, (delivered,), notice)
 
 
 def _failed(case: _Case, change: Change) -> Settlement:
