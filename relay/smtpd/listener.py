@@ -31,11 +31,12 @@ class Server:
         self._surroundings = surroundings
         self._empty = asyncio.Event()
         surroundings.on_end = self._ended
+        self._addresses: list[tuple[str, int]] = [each.getsockname()[:2] for each in server.sockets]
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
-        """Where it listens: host and port of each socket."""
-        return [each.getsockname()[:2] for each in self._server.sockets]
+        """Where it listens, or listened: host and port of each socket."""
+        return self._addresses
 
     @property
     def sessions(self) -> int:
