@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Collection
@@ -18,7 +19,7 @@ from bench.throughput.measure import Bench, Load, Result, measure
 from bench.throughput.postfix import Postfix
 from bench.throughput.programs import Direct, Program
 from bench.throughput.relay import Relay
-from bench.throughput.report import COMPARED, CONTEXT, absolute_rows, as_json, ratio_rows, table
+from bench.throughput.report import COMPARED, CONTEXT, absolute_rows, as_json, disturbed, ratio_rows, table
 
 PROGRAMS: dict[str, Program] = {
     program.name: program for program in (Relay(), Postfix(signs=True), Postfix(signs=False), Direct())
@@ -43,7 +44,7 @@ def main() -> int:
                 report[f"{size}, {sessions} sessions"] = _case(f"{size}, {sessions} sessions", load, bench, options)
                 if options.json:
                     options.json.write_text(json.dumps(report, indent=1) + "\n")
-    except LoadError as error:
+    except (LoadError, TimeoutError, subprocess.CalledProcessError) as error:
         print(f"FAILED: {error}; what the programs wrote is in {directory}", file=sys.stderr)
         return 1
     shutil.rmtree(directory)
@@ -64,6 +65,8 @@ def _case(title: str, load: Load, bench: Bench, options: argparse.Namespace) -> 
     print(table(["median of rounds", *(f.title for f in COMPARED + CONTEXT)], absolute_rows(rounds)))
     if ratios := ratio_rows(rounds, options.subject):
         print(table(["ratio, pair by pair", *(f.title for f in COMPARED)], ratios))
+    if runs := disturbed(rounds):
+        print(f"NOT TO BE CLAIMED: others used the machine during {', '.join(runs)}")
     sys.stdout.flush()
     return as_json(rounds, options.subject)
 

@@ -9,6 +9,9 @@ from bench.throughput.measure import Result
 CLAIMED_FROM = 1.15
 """Two figures that differ by less than this factor are not called different."""
 
+QUIET_BELOW = 0.15
+"""Share of the machine that others may use in a run; the kernel's work for the program itself stays below it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -63,6 +66,16 @@ def ratio_rows(rounds: Rounds, subject: str) -> list[list[str]]:
     ]
 
 
+def disturbed(rounds: Rounds) -> list[str]:
+    """The runs in which others used so much of the machine that speed and latency of this case say nothing."""
+    return [
+        f"{program} round {number} ({result.foreign_cpu:.0%})"
+        for program, results in rounds.items()
+        for number, result in enumerate(results, 1)
+        if result.foreign_cpu >= QUIET_BELOW
+    ]
+
+
 def as_json(rounds: Rounds, subject: str) -> dict[str, object]:
     ratios = {
         other: {figure.title: _ratio(figure, rounds[subject], results) for figure in COMPARED}
@@ -75,6 +88,7 @@ def as_json(rounds: Rounds, subject: str) -> dict[str, object]:
             for program, results in rounds.items()
         },
         f"ratios_{subject}_to": ratios,
+        "disturbed": disturbed(rounds),
         "rounds": {program: [asdict(result) for result in results] for program, results in rounds.items()},
     }
 
