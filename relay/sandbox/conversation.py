@@ -28,7 +28,7 @@ from relay.mail.envelope import (
 from relay.mail.reply import Reply
 from relay.sandbox.arrivals import Offer
 
-SIZE_LIMIT = 35_000_000
+SIZE_LIMIT = 50_000_000
 COMMAND_LIMIT = 4096  # octets: the parameters of RFC 3461 need more than the 512 of RFC 5321
 IDLE_LIMIT = 60.0  # seconds
 

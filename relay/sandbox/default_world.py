@@ -14,8 +14,10 @@ STUDIO_USER = "hallo@studio-noord.example"
 STUDIO_PASSWORD = "sandbox-only"  # noqa: S105 - opens nothing but the sandbox
 
 
-def default_plan(*, dns_port: int = 0, smtp_port: int = 0, customer_port: int = 0) -> WorldPlan:
-    """The demo's world; the relay is expected at 127.0.0.1 and sends from there."""
+def default_plan(
+    *, dns_port: int = 0, smtp_port: int = 0, customer_port: int = 0, studio_password: str = STUDIO_PASSWORD
+) -> WorldPlan:
+    """The demo's world; the relay is expected at 127.0.0.1 and sends from there. A port of 0 takes a free one."""
     hosts = (
         HostPlan("mx.klant.example", ("klant.example",)),
         HostPlan("mx.streng.example", ("streng.example",), Temperament.PICKY),
@@ -25,8 +27,9 @@ def default_plan(*, dns_port: int = 0, smtp_port: int = 0, customer_port: int = 
         HostPlan("mx.bakkerij-peeters.example", ("bakkerij-peeters.example",)),
         HostPlan("mx.garage-lambert.example", ("garage-lambert.example",)),
         HostPlan("mx.studio-noord.example", ("studio-noord.example",)),
+        HostPlan("mx.operator.example", ("operator.example",)),  # the people who run the relay
     )
-    studio = CustomerServerPlan("smtp.studio-noord.example", STUDIO_USER, STUDIO_PASSWORD, customer_port)
+    studio = CustomerServerPlan("smtp.studio-noord.example", STUDIO_USER, studio_password, customer_port)
     reject = {"TXT": "v=DMARC1; p=reject"}
     records = {
         RELAY_DOMAIN: {"TXT": "v=spf1 ip4:127.0.0.1 -all", "MX": f"10 mx1.{RELAY_DOMAIN}."},

@@ -21,6 +21,7 @@ from relay.sandbox.zones import Zones
 
 NETWORK = "127.0.10."  # every host has an address of its own in it
 PORT_ATTEMPTS = 20
+ARRIVALS = "arrivals"
 
 Records = Mapping[str, Mapping[str, Any]]
 
@@ -46,13 +47,13 @@ class World:
     Args:
         plan: what there is.
         records: more records, such as the DKIM keys of whoever is tested: {"s1._domainkey.x.example": {"TXT": "..."}}.
-        folder: where arrivals and the authority's certificate (ca.pem) are written; None keeps them in memory.
+        folder: where the authority is kept (ca.pem) and, in `arrivals`, all mail; None keeps both in memory.
     """
 
     def __init__(self, plan: WorldPlan, *, records: Records | None = None, folder: Path | None = None) -> None:
         self.plan = plan
         self.zones = Zones()
-        self.arrivals = Arrivals(folder)
+        self.arrivals = Arrivals(folder / ARRIVALS if folder else None)
         self.authority = Authority(folder)
         self.dns = DnsServer(self.zones, port=plan.dns_port)
         self.smtp_port = plan.smtp_port

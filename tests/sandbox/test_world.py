@@ -98,7 +98,7 @@ async def test_a_friendly_host_takes_mail_and_keeps_what_it_saw(world: World, tm
     assert received.header("subject") == "Factuur"
     assert world.received("klant.example") == world.received("A@Klant.example") == world.received() == [received]
     assert world.received("streng.example") == []
-    written = tmp_path / "000001-mx.klant.example.eml"
+    written = tmp_path / "arrivals" / "000001-mx.klant.example.eml"
     assert written.read_bytes() == content
     described = json.loads(written.with_suffix(".json").read_text())
     assert described["dkim"] == [[RELAY_DOMAIN, "pass"], [RELAY_DOMAIN, "pass"]]
