@@ -15,3 +15,11 @@ def store_path(url: str) -> Path:
 def open_spool(url: str, *, worker: str, pid: int, clock: Clock) -> Spool:
     """A worker's hold on the store at `url`; `Spool.start` comes next."""
     return SqliteSpool(store_path(url), worker=worker, pid=pid, clock=clock)
+
+
+def visit_spool(url: str, *, clock: Clock) -> Spool:
+    """A look into the store at `url`, beside its workers: a visitor joins nobody, and leases and frees nothing.
+
+    `Spool.start` comes next; it raises SpoolError where there is no store yet.
+    """
+    return SqliteSpool(store_path(url), worker="", pid=0, clock=clock)

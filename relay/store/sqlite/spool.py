@@ -41,6 +41,7 @@ class SqliteSpool:
 
     `worker` is this worker's name, "<instance>.<slot>.<count>": all workers of other instances, and earlier ones in
     the same slot, are dead when it starts, because an instance locks its store and reaps before it restarts.
+    Without a name this is a visitor, who may look and give people's orders beside the workers.
     """
 
     def __init__(self, path: Path, *, worker: str, pid: int, clock: Clock) -> None:
@@ -52,9 +53,13 @@ class SqliteSpool:
         self._writer: GroupWriter
 
     async def start(self) -> None:
-        """See Spool.start."""
+        """See Spool.start. A visitor does not join, and makes no new store."""
+        if not self._worker and not self._path.exists():
+            raise SpoolError(f"there is no store at {self._path} yet")
         self._segments = Segments(self._path.with_name(self._path.name + ".segments"), self._worker)
         self._writer = GroupWriter(self._path, self._segments, worker=self._worker, clock=self._clock)
+        if not self._worker:
+            return
         now = self._clock.now()
         instance, slot, _ = self._worker.rsplit(".", 2)
 
@@ -82,7 +87,8 @@ class SqliteSpool:
             connection.execute("DELETE FROM worker WHERE worker = ?", (self._worker,))
 
         try:
-            await self._writer.call(leave)
+            if self._worker:
+                await self._writer.call(leave)
         finally:
             await self._writer.close()
             self._segments.close()
@@ -104,6 +110,8 @@ class SqliteSpool:
 
     async def lease(self, *, now: float, limit: int, busy: Collection[str] = ()) -> Sequence[Entry]:
         """See Spool.lease."""
+        if not self._worker:
+            raise SpoolError("a visitor leases nothing")
         parameters = {"worker": self._worker, "now": now, "limit": limit, "busy": json.dumps(list(busy))}
 
         def claim(connection: apsw.Connection) -> list[Entry]:
