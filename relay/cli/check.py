@@ -9,8 +9,11 @@ from relay.cli.output import print_json
 from relay.cli.trouble import ExitCode
 
 
-def check(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """Read the configuration as the relay would, and say everything that is wrong with it in one go."""
+def check(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Say everything that is wrong with the configuration.
+
+    Reads it as the relay would; what is found comes in one go, as file:line:column.
+    """
     from relay.config.errors import ConfigErrors
     from relay.config.load import load
 

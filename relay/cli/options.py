@@ -11,9 +11,7 @@ ConfigOption: TypeAlias = Annotated[
     Path,
     typer.Option("--config", "-c", envvar="RELAY_CONFIG", help="The file with the settings; companies lie beside it."),
 ]
+StoreOption: TypeAlias = Annotated[
+    str, typer.Option("--store", envvar="RELAY_STORE", help="Where state is kept. Left out: what the settings say.")
+]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
-
-
-def cache_of(config: Path) -> Path:
-    """Where the relay keeps what it knows of the configuration's files, so as not to parse them again."""
-    return Path("var") / f"{config.stem}.cache"

@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from relay.cli import check, serve
+from relay.cli import check, serve, status, trace
+from relay.cli.queue import queue
 from relay.cli.trouble import ExitCode, Failure
 from relay.config.errors import ConfigErrors
 from relay.store.spool import SpoolError
@@ -27,6 +28,9 @@ program = typer.Typer(
 )
 program.command("serve")(serve.serve)
 program.command("check")(check.check)
+program.command("trace")(trace.trace)
+program.add_typer(queue, name="queue")
+program.command("status")(status.status)
 
 
 def _print_version(wanted: bool) -> None:
@@ -37,6 +41,7 @@ def _print_version(wanted: bool) -> None:
 
 @program.callback()
 def _program(
+    *,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
     ] = False,

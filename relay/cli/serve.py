@@ -2,12 +2,16 @@
 
 import asyncio
 
-from relay.cli.options import DEFAULT_CONFIG, ConfigOption, cache_of
+from relay.cli.options import DEFAULT_CONFIG, ConfigOption
 from relay.cli.trouble import ExitCode, Failure
 
 
-def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Run the relay until SIGTERM or Ctrl-C. SIGHUP looks at the configuration at once."""
+def serve(*, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Run the relay until SIGTERM or Ctrl-C.
+
+    SIGHUP looks at the configuration at once.
+    """
+    from relay.cli.reading import cache_of
     from relay.config.load import load
     from relay.journal import set_up_log
     from relay.supervisor import StartError, Supervisor

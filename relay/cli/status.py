@@ -1,0 +1,77 @@
+"""`relay status`: whether the relay is well."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+import typer
+
+from relay.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, StoreOption
+from relay.cli.output import ago, print_json, print_table, say
+from relay.cli.trouble import ExitCode
+from relay.events import Json
+from relay.store.spool import Spool, State, WorkerStatus
+
+Found = tuple[Sequence[WorkerStatus], Mapping[State, int]]
+
+
+def status(*, config: ConfigOption = DEFAULT_CONFIG, store: StoreOption = "", as_json: JsonOption = False) -> None:
+    """Say whether the relay is well.
+
+    The exit code is 1 when something needs attention.
+    """
+    from relay.cli.visit import visit
+
+    now = time.time()
+
+    async def look(spool: Spool) -> Found:
+        return await spool.workers(now=now), await spool.counts()
+
+    workers, counts = visit(config, store, look)
+    attention = needs_attention(workers)
+    if as_json:
+        queue = {state.value: counts.get(state, 0) for state in (State.QUEUED, State.HELD)}
+        print_json({"healthy": not attention, "attention": attention, "queue": queue, "workers": _as_json(workers)})
+    else:
+        _print(workers, counts, attention, now)
+    if attention:
+        raise typer.Exit(ExitCode.ATTENTION)
+
+
+def needs_attention(workers: Sequence[WorkerStatus]) -> list[str]:
+    """What somebody should look at, a sentence each; empty when all is well."""
+    if not workers:
+        return ["no worker is alive: the relay is not running"]
+    errors = {str(worker.detail["config_error"]) for worker in workers if worker.detail.get("config_error")}
+    return [f"the configuration is wrong, the last good one stays: {error}" for error in sorted(errors)]
+
+
+def _as_json(workers: Sequence[WorkerStatus]) -> Json:
+    from relay.journal import timestamp
+
+    return [
+        {
+            **worker.detail,
+            "worker": worker.worker,
+            "pid": worker.pid,
+            "started_at": timestamp(worker.started_at),
+            "lease_until": timestamp(worker.lease_until),
+        }
+        for worker in workers
+    ]
+
+
+def _print(workers: Sequence[WorkerStatus], counts: Mapping[State, int], attention: list[str], now: float) -> None:
+    say(f"queue: {counts.get(State.QUEUED, 0)} queued, {counts.get(State.HELD, 0)} held")
+    if workers:
+        columns = ("worker", "pid", "up for", "companies", "generation", "sessions", "in hand")
+        print_table(columns, (_row(worker, now) for worker in workers))
+    for sentence in attention:
+        for line in sentence.splitlines():
+            say(f"! {line}")
+    if not attention:
+        say("all is well")
+
+
+def _row(worker: WorkerStatus, now: float) -> list[Json]:
+    told = (worker.detail.get(name) for name in ("companies", "generation", "sessions", "in_hand"))
+    return [worker.worker, worker.pid, ago(now - worker.started_at), *told]

@@ -1,0 +1,140 @@
+"""`relay trace`: one mail's whole journey."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated
+
+import typer
+
+from relay.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, StoreOption
+from relay.cli.output import clock_time, octets, print_json, print_table, say
+from relay.cli.trouble import ExitCode, Failure
+from relay.events import Event, EventType, Json
+from relay.store.spool import Entry, Spool
+
+Journey = tuple[Entry, Sequence[Event]]
+
+
+def trace(
+    key: Annotated[str, typer.Argument(help="Queue id, Message-ID, or a recipient's address.")],
+    *,
+    config: ConfigOption = DEFAULT_CONFIG,
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Tell a mail's whole journey.
+
+    Several mails are listed, the newest first, 20 at most.
+    """
+    from relay.cli.visit import visit
+
+    async def look(spool: Spool) -> list[Journey]:
+        return [(entry, await spool.timeline(entry.message.queue_id)) for entry in await spool.find(key)]
+
+    journeys = visit(config, store, look)
+    if as_json:
+        print_json([_as_json(journey) for journey in journeys])
+    if not journeys:
+        raise Failure(ExitCode.ATTENTION, f"relay: no mail is known by {key}")
+    if as_json:
+        return
+    if len(journeys) == 1:
+        _print_journey(*journeys[0])
+    else:
+        _print_list(journeys)
+
+
+def _as_json(journey: Journey) -> Json:
+    from relay.cli.entries import entry_as_json
+    from relay.journal import timestamp
+
+    entry, events = journey
+    told: list[Json] = [
+        {"at": timestamp(event.at), "type": event.type.value, "number": event.number, "data": dict(event.data)}
+        for event in events
+    ]
+    return {**entry_as_json(entry), "events": told}
+
+
+def _print_list(journeys: Sequence[Journey]) -> None:
+    rows: list[list[Json]] = [
+        [
+            entry.message.queue_id,
+            clock_time(entry.message.received_at),
+            entry.message.origin.value,
+            str(entry.message.envelope.reverse_path or "<>"),
+            [str(delivery.recipient.address) for delivery in entry.deliveries],
+            [delivery.state.value for delivery in entry.deliveries],
+        ]
+        for entry, _ in journeys
+    ]
+    print_table(("id", "came in", "origin", "from", "recipient", "state"), rows)
+    say("`relay trace ID` tells one mail's journey")
+
+
+def _print_journey(entry: Entry, events: Sequence[Event]) -> None:
+    message = entry.message
+    say(f"{message.queue_id}  {message.message_id or 'without Message-ID'}")
+    for delivery in entry.deliveries:
+        tries = f", {delivery.attempts} {'try' if delivery.attempts == 1 else 'tries'}" if delivery.attempts else ""
+        say(f"  {delivery.recipient.address}: {delivery.state.value}{tries}")
+    recipients = {delivery.number: str(delivery.recipient.address) for delivery in entry.deliveries}
+    rows: list[list[Json]] = [
+        [
+            clock_time(event.at),
+            event.type.value,
+            "" if event.number is None else recipients.get(event.number, str(event.number)),
+            list(describe(event)),
+        ]
+        for event in events
+    ]
+    print_table(("when", "what", "recipient", "how and why"), rows)
+
+
+def describe(event: Event) -> Iterator[str]:
+    """What an event says, as lines for people."""
+    data = event.data
+    if event.type is EventType.RECEIVED:
+        yield from _describe_arrival(data)
+        return
+    yield from _describe_name(data)
+    if data.get("host"):
+        yield f"to {data['host']} [{data.get('ip', '')}], {data.get('tls') or 'without TLS'}"
+    if data.get("reply"):
+        yield f"answer to {str(data.get('phase', '')).upper()}: {data['reply']}"
+    elif data.get("text"):
+        yield f"{data['text']} ({data.get('phase', '')})"
+    if data.get("unknown"):
+        yield "it may have arrived all the same: the connection was lost after the final dot"
+    if data.get("reason"):
+        yield str(data["reason"])
+    upcoming = data.get("next_attempt")
+    if isinstance(upcoming, int | float):
+        yield f"next try {clock_time(upcoming)}"
+    if data.get("report"):
+        yield f"report {data['report']} to {data.get('to', '')}"
+    if data.get("by"):
+        yield f"by {data['by']}"
+
+
+def _describe_arrival(data: Mapping[str, Json]) -> Iterator[str]:
+    if data.get("about"):
+        yield f"our own report about {data['about']}"
+        return
+    who = f"from app {data['app']}" if data.get("app") else "from outside"
+    yield f"{who} at {data.get('peer', '')}, {data.get('tls') or 'without TLS'}"
+    recipients = data.get("recipients")
+    size = data.get("size")
+    many = len(recipients) if isinstance(recipients, list) else 0
+    amount = f"{octets(size)}, " if isinstance(size, int) else ""
+    yield f"{amount}{many} {'recipient' if many == 1 else 'recipients'}, sender <{data.get('reverse_path', '')}>"
+
+
+def _describe_name(data: Mapping[str, Json]) -> Iterator[str]:
+    if not data.get("identity"):
+        return
+    author = f" {data['author']}" if data.get("author") else ""
+    forwarded = f", forwarded to {data['forwarded_to']}" if data.get("forwarded_to") else ""
+    yield f"as {data['identity']}{author}{forwarded}, sender <{data.get('reverse_path', '')}>"
+    reasons = data.get("reasons")
+    if isinstance(reasons, list):
+        yield from (f"because {reason}" for reason in reasons)

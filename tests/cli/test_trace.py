@@ -1,0 +1,91 @@
+"""`relay trace`: a mail's journey for people and for machines."""
+
+import time
+
+from relay.events import Event, EventType
+from relay.store.spool import State
+
+
+async def _journey(store):
+    now = time.time()
+    await store.put("a1", "piet@klant.example", leased=True)
+    name = {
+        "recipient": "piet@klant.example",
+        "company": "bakkerij-peeters",
+        "identity": "alias",
+        "author": "bakkerij-peeters@my.relay.example",
+        "reasons": ["the company sends under its alias"],
+        "reverse_path": "b+a1.0.seal@my.relay.example",
+    }
+    attempt = {**name, "host": "mx.klant.example", "ip": "127.0.10.1", "tls": "TLSv1.3", "phase": "final", "attempt": 1}
+    lost = {**attempt, "tls": None, "text": "the connection was lost", "unknown": True, "next_attempt": now + 60}
+    deferred = Event(EventType.DEFERRED, now + 1, "a1", 0, lost)
+    answered = {**attempt, "reply": "250 2.0.0 Thanks", "status": "2.0.0"}
+    delivered = Event(EventType.DELIVERED, now + 2, "a1", 0, answered)
+    reported = Event(EventType.REPORTED, now + 3, "a1", None, {"report": "r9", "to": "x@my.relay.example"})
+    await store.settle("a1", State.DELIVERED, deferred, delivered, reported)
+
+
+async def test_a_journey_tells_what_came_in_and_how_it_went_out(place, store):
+    await _journey(store)
+    ended = await place.ask("trace", "a1")
+    assert ended.code == 0
+    for words in (
+        "a1  <a1@app.example>",
+        "piet@klant.example: delivered, 1 try",
+        "from app billit-web at 127.0.0.1, TLSv1.3",
+        "1 recipient, sender <bakkerij-peeters@my.relay.example>",
+        "as alias bakkerij-peeters@my.relay.example, sender <b+a1.0.seal@my.relay.example>",
+        "because the company sends under its alias",
+        "to mx.klant.example [127.0.10.1], TLSv1.3",
+        "to mx.klant.example [127.0.10.1], without TLS",
+        "the connection was lost (final)",
+        "it may have arrived all the same",
+        "next try",
+        "answer to FINAL: 250 2.0.0 Thanks",
+        "report r9 to x@my.relay.example",
+    ):
+        assert words in ended.out
+
+
+async def test_a_mail_is_found_by_its_message_id_and_by_its_recipient(place, store):
+    await _journey(store)
+    for key in ("<a1@app.example>", "a1@app.example", "piet@klant.example"):
+        (told,) = (await place.ask("trace", key, "--json")).json
+        assert told["queue_id"] == "a1"
+
+
+async def test_machines_get_everything(place, store):
+    await _journey(store)
+    (told,) = (await place.ask("trace", "a1", "--json")).json
+    assert told["reverse_path"] == "bakkerij-peeters@my.relay.example"
+    assert [event["type"] for event in told["events"]] == ["received", "deferred", "delivered", "reported"]
+    assert told["events"][2]["data"]["reply"] == "250 2.0.0 Thanks"
+    assert told["events"][2]["number"] == 0
+    assert told["deliveries"][0]["state"] == "delivered"
+
+
+async def test_several_mails_are_listed_newest_first(place, store):
+    await store.put("a1", "piet@klant.example")
+    await store.put("a2", "piet@klant.example")
+    ended = await place.ask("trace", "piet@klant.example")
+    assert ended.code == 0
+    ids = [line.split()[0] for line in ended.out.splitlines() if line.startswith("a")]
+    assert ids == ["a2", "a1"]
+
+
+async def test_every_kind_of_event_can_be_told(place, store):
+    await store.put("a1", "piet@klant.example")
+    await store.spool.note([Event(kind, time.time(), "a1", 0, {}) for kind in EventType])
+    ended = await place.ask("trace", "a1")
+    assert ended.code == 0
+    for kind in EventType:
+        assert f" {kind.value} " in ended.out
+
+
+async def test_nothing_found(place, store):
+    ended = await place.ask("trace", "nobody@klant.example")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == "relay: no mail is known by nobody@klant.example\n"
+    as_json = await place.ask("trace", "nobody@klant.example", "--json")
+    assert (as_json.code, as_json.json) == (1, [])
