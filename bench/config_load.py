@@ -2,6 +2,7 @@
 
 Run by hand: `.venv/bin/python bench/config_load.py [companies]`. Makes a tree in a temporary directory, measures each
 step in a fresh process, and prints ratios beside the limits they have to keep. Exit code 1 when one is not kept.
+Ratios are of CPU time, so that they do not depend on what else the machine is doing; the files are in the page cache.
 """
 
 import json
@@ -69,10 +70,10 @@ def measure_start(root: Path) -> dict[str, float]:
     """Load as a starting worker does; memory is what a worker then holds, all indexes included."""
     from relay.config.watch import Watcher  # noqa: PLC0415 - before the first resident() nothing of it may be counted
 
-    before, started = resident(), time.perf_counter()
+    before, started, cpu = resident(), time.perf_counter(), time.process_time()
     watcher = Watcher(root / "relay.yaml", root / "cache")
-    seconds = time.perf_counter() - started
-    return {"seconds": seconds, "parsed": watcher.parsed, "memory": resident() - before}
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    return {"seconds": seconds, "cpu": cpu, "parsed": watcher.parsed, "memory": resident() - before}
 
 
 def measure_change(root: Path) -> dict[str, float]:
@@ -87,9 +88,9 @@ def measure_change(root: Path) -> dict[str, float]:
         watcher.check(full=True)
         for repeat in range(REPEATS):
             file.write_text(ALIAS.format(n="000000").replace("BV", f"{name} {repeat}"))
-            started = time.perf_counter()
+            started = time.process_time()
             change = watcher.check(full=full)
-            seconds.append(time.perf_counter() - started)
+            seconds.append(time.process_time() - started)
             assert change
             assert change.changed == {"company-000000"}
         result[name] = sorted(seconds)[REPEATS // 2]
@@ -115,20 +116,26 @@ def main(companies: int) -> int:
         print(f"making {companies} companies …", flush=True)
         make_tree(root, companies)
         cold = run("start", root)
-        print(f"cold load: {cold['seconds']:.2f} s, {cold['parsed']:.0f} files parsed", flush=True)
-        restarts = sorted((run("start", root) for _ in range(3)), key=lambda restart: restart["seconds"])
+        print(
+            f"cold load: {cold['seconds']:.2f} s, {cold['cpu']:.2f} s of CPU, {cold['parsed']:.0f} parsed",
+            flush=True,
+        )
+        restarts = sorted((run("start", root) for _ in range(3)), key=lambda restart: restart["cpu"])
         restart = restarts[1]
-        print(f"restart:   {restart['seconds']:.2f} s, {restart['parsed']:.0f} files parsed", flush=True)
+        print(
+            f"restart:   {restart['seconds']:.2f} s, {restart['cpu']:.2f} s of CPU, {restart['parsed']:.0f} parsed",
+            flush=True,
+        )
         change = run("change", root)
         print(f"one changed file: {change['noticed'] * 1000:.0f} ms; looking at all: {change['full'] * 1000:.0f} ms")
         kept = [
-            verdict("restart without changes / cold load", restart["seconds"] / cold["seconds"], 1 / 5),
+            verdict("restart without changes / cold load", restart["cpu"] / cold["cpu"], 1 / 5),
             verdict("files parsed by a restart without changes", restart["parsed"], 0),
-            verdict("one changed file / cold load", change["noticed"] / cold["seconds"], 1 / 50),
+            verdict("one changed file / cold load", change["noticed"] / cold["cpu"], 1 / 50),
             verdict("memory a company after a cold load", cold["memory"] / companies / 1024, 4, " KiB"),
             verdict("memory a company after a restart", restart["memory"] / companies / 1024, 4, " KiB"),
         ]
-        print(f"one changed file without notices of the kernel / cold load: {change['full'] / cold['seconds']:.4f}")
+        print(f"one changed file without notices of the kernel / cold load: {change['full'] / cold['cpu']:.4f}")
     return 0 if all(kept) else 1
 
 
