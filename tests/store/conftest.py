@@ -1,6 +1,5 @@
 """What the tests of the store share: the implementations to try, a clock that stands still, and mail to put in."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +9,7 @@ import pytest
 from relay.mail.address import parse_address
 from relay.mail.envelope import Envelope, Recipient
 from relay.store.spool import Acceptance, Change, Content, Entry, Message, Origin, Spool, State
+from relay.store.sqlite import segments
 from relay.store.sqlite.spool import LEASE_TIME, SqliteSpool
 
 
@@ -149,6 +149,13 @@ def keys(entries: Sequence[Entry]) -> list[tuple[str, int]]:
 IMPLEMENTATIONS: dict[str, Callable[[Path, StandingClock], Implementation]] = {"sqlite": SqliteStore}
 
 
+@pytest.fixture(autouse=True)
+def small_segments(monkeypatch):
+    """A few messages fill a segment, where it takes thousands in life."""
+    monkeypatch.setattr(segments, "SEGMENT_SIZE", 500_000)
+    monkeypatch.setattr(segments, "BLOCK_SIZE", 64_000)
+
+
 @pytest.fixture(params=IMPLEMENTATIONS)
 def new_bench(request, tmp_path) -> Callable[[], Bench]:
     """Makes a bench over a new and empty store."""
@@ -183,9 +190,3 @@ async def sqlite(tmp_path) -> AsyncIterator[Bench]:
     bench = Bench(SqliteStore(tmp_path, clock), clock)
     yield bench
     await bench.close()
-
-
-async def settled() -> None:
-    """Let callbacks that are due run."""
-    for _ in range(3):
-        await asyncio.sleep(0)
