@@ -54,8 +54,9 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Something could not be found out now; mail is tried again on its schedule."""
+    """Something could not be found out now; mail is tried again on its schedule, and then held for `key`."""
 
+    key: str
     reason: str
 
 

@@ -35,13 +35,11 @@ def choose_identity(company: Company, *, domain: str, fact: DomainFact | None) -
     `fact` is about the domain of the company's author and must be given when `needs_domain_fact` says so.
     A fallback always says why; it never happens because something could not be looked up now.
     """
-    match company.identity:
-        case IdentityKind.ALIAS:
-            return _as_alias(company, domain, "the company sends under its alias")
-        case IdentityKind.OWN_SERVER:
-            return _by_own_server(company)
-        case IdentityKind.OWN_DOMAIN:
-            return _as_own_domain(company, domain, fact)
+    if company.identity is IdentityKind.OWN_DOMAIN:
+        return _as_own_domain(company, domain, fact)
+    if company.identity is IdentityKind.OWN_SERVER:
+        return _by_own_server(company)
+    return _as_alias(company, domain, "the company sends under its alias")
 
 
 def _as_alias(company: Company, domain: str, reason: str) -> Decision:
@@ -68,8 +66,9 @@ def _by_own_server(company: Company) -> Decision:
 
 def _as_own_domain(company: Company, domain: str, fact: DomainFact | None) -> Choice:
     author = company.own_author
+    key = f"domain:{company.slug}:{author.domain}"
     if fact is None or fact.standing is Standing.UNKNOWN:
-        return Wait(fact.reason if fact else f"nothing is known about {author.domain}")
+        return Wait(key, fact.reason if fact else f"nothing is known about {author.domain}")
     if fact.standing is Standing.PASSES:
         return Decision(
             Name.OWN_DOMAIN,
@@ -80,5 +79,5 @@ def _as_own_domain(company: Company, domain: str, fact: DomainFact | None) -> Ch
             reasons=(fact.reason,),
         )
     if company.otherwise is Otherwise.HOLD:
-        return Hold(f"domain:{company.slug}:{author.domain}", f"{fact.reason}; the company wants mail to wait")
+        return Hold(key, f"{fact.reason}; the company wants mail to wait")
     return _as_alias(company, domain, f"{fact.reason}; the company's alias is used instead")

@@ -43,6 +43,7 @@ class Fault(StrEnum):
     CERTIFICATE = "certificate"
     NO_TLS = "no-tls"
     NO_LOGIN = "no-login"
+    FACTS = "facts"
     SECRET = "secret"  # noqa: S105 -- the name of a fault
     TOO_LARGE = "too-large"
     NO_EIGHT_BIT = "no-8bitmime"
@@ -95,6 +96,7 @@ class Outcome:
 
 # What a fault means: permanent or not, whom it concerns, and the enhanced code for reports.
 _FAULTS = {
+    Fault.FACTS: (Action.DEFER, Scope.ACCOUNT, "4.4.3"),
     Fault.NO_DOMAIN: (Action.FAIL, Scope.RECIPIENT, "5.1.2"),
     Fault.NULL_MX: (Action.FAIL, Scope.RECIPIENT, "5.1.10"),
     Fault.NO_HOST: (Action.FAIL, Scope.RECIPIENT, "5.4.4"),
@@ -122,7 +124,7 @@ def classify(trouble: Trouble | Reply, phase: Phase, *, account: bool) -> Outcom
     Never raises: what fits no rule is temporary.
     """
     if isinstance(trouble, Trouble):
-        return _classify_fault(trouble, phase)
+        return _classify_fault(trouble, phase, account=account)
     if trouble.is_positive:
         return _classify_positive(trouble, phase)
     if trouble.is_temporary:
@@ -130,8 +132,11 @@ def classify(trouble: Trouble | Reply, phase: Phase, *, account: bool) -> Outcom
     return _classify_permanent(trouble, phase, account=account)
 
 
-def _classify_fault(trouble: Trouble, phase: Phase) -> Outcome:
+def _classify_fault(trouble: Trouble, phase: Phase, *, account: bool) -> Outcome:
     action, scope, status = _FAULTS[trouble.fault]
+    if action is Action.HOLD and not account:
+        # A host that we need no account for: there is nothing to repair that held mail could wait for.
+        action, scope = Action.DEFER, Scope.TARGET
     # After the final dot the peer may have taken the mail: RFC 5321 4.5.3.2.6 wants another try all the same.
     unknown = phase is Phase.FINAL and scope is Scope.TARGET
     return Outcome(action, scope, status, trouble.text, phase, unknown=unknown)
@@ -159,7 +164,7 @@ def _classify_permanent(reply: Reply, phase: Phase, *, account: bool) -> Outcome
     if phase in _BEFORE_MAIL:
         # A host that turns everyone away says nothing about this mail.
         return Outcome(Action.DEFER, Scope.TARGET, _temporary(status), reply.text, phase, reply)
-    if account and (phase is Phase.MAIL or reply.code == 530):
+    if account and _is_permission(reply, phase):
         # The company's own server does not let this account send (as this author): a setting, not a verdict.
         return Outcome(Action.HOLD, Scope.ACCOUNT, status, reply.text, phase, reply)
     if phase is Phase.RCPT:
@@ -168,6 +173,11 @@ def _classify_permanent(reply: Reply, phase: Phase, *, account: bool) -> Outcome
             return Outcome(Action.DEFER, Scope.RECIPIENT, "4.5.3", reply.text, phase, reply)
         return Outcome(Action.FAIL, Scope.RECIPIENT, status, reply.text, phase, reply)
     return Outcome(Action.FAIL, Scope.MESSAGE, status, reply.text, phase, reply)
+
+
+def _is_permission(reply: Reply, phase: Phase) -> bool:
+    # To MAIL, 552 speaks of this message's size (RFC 1870 6.1), everything else of who may send.
+    return reply.code == 530 or (phase is Phase.MAIL and reply.code != 552)
 
 
 def _status(reply: Reply, default: str) -> str:

@@ -45,10 +45,11 @@ def decide_retry(patience: Patience, progress: Progress, *, now: float, chance: 
     `chance` in [0, 1) spreads the next attempt over the last fifth of its waiting time and the first fifth beyond,
     so that mail that failed together does not come back together. The last attempt falls on the expiry itself.
     """
-    age = now - progress.received_at
-    if age >= patience.expire:
+    expiry = progress.received_at + patience.expire
+    if now >= expiry:
         return Retry(Verdict.EXPIRE)
     step = patience.steps[min(progress.attempts, len(patience.steps)) - 1]
-    next_attempt = min(now + step * (0.8 + 0.4 * chance), progress.received_at + patience.expire)
-    verdict = Verdict.WAIT_AND_TELL if age >= patience.delay_notice and not progress.told else Verdict.WAIT
+    next_attempt = min(now + step * (0.8 + 0.4 * chance), expiry)
+    late = now - progress.received_at >= patience.delay_notice
+    verdict = Verdict.WAIT_AND_TELL if late and not progress.told else Verdict.WAIT
     return Retry(verdict, next_attempt)
