@@ -60,20 +60,21 @@ async def start_tls(
 ) -> asyncio.Transport:
     """Shake hands as the server; the transport to go on with. Raises OSError (ssl.SSLError is one) when it fails."""
     loop = asyncio.get_running_loop()
-    if not isinstance(loop, asyncio.BaseEventLoop):
+    if isinstance(loop, asyncio.BaseEventLoop):
+        upgraded = await _start_slim_tls(transport, protocol, context=context, patience=patience)
+    else:
         # Other loops bring their own TLS, whose buffers are not ours to size.
         upgraded = await loop.start_tls(
             transport, protocol, context, server_side=True, ssl_handshake_timeout=patience, ssl_shutdown_timeout=5
         )
-        if upgraded is None:
-            raise ConnectionResetError("connection lost during the TLS handshake")
-        return upgraded
-    return await _start_slim_tls(transport, protocol, context=context, patience=patience)
+    if upgraded is None:
+        raise ConnectionResetError("connection lost during the TLS handshake")
+    return upgraded
 
 
 async def _start_slim_tls(
     transport: asyncio.Transport, protocol: asyncio.Protocol, *, context: ssl.SSLContext, patience: float
-) -> asyncio.Transport:
+) -> asyncio.Transport | None:
     loop = asyncio.get_running_loop()
     shaken = loop.create_future()
     tls = SlimSSLProtocol(
@@ -99,6 +100,4 @@ async def _start_slim_tls(
         transport.close()
         raise
     upgraded: asyncio.Transport | None = tls._app_transport  # noqa: SLF001 - as loop.start_tls() does
-    if upgraded is None:
-        raise ConnectionResetError("connection lost during the TLS handshake")
     return upgraded

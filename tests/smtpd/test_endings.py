@@ -165,6 +165,28 @@ async def flood(client: Client) -> None:
         await client.writer.drain()
 
 
+async def test_a_client_that_reads_again_is_served_again(house: Open) -> None:
+    made = await house(errors=10_000_000)
+    with socket.socket() as narrow:
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        narrow.connect(made.server.addresses[0])
+        client = Client(*await asyncio.open_connection(sock=narrow.dup()))
+    made.clients.append(client)
+    await client.reply()
+    connection = next(iter(made.server._surroundings.connections))
+    client.reader._transport.pause_reading()
+    sent = 0
+    while not connection._clogged:
+        client.send(b"HELP\r\n" * 1000)
+        sent += 1000
+        await asyncio.sleep(0)
+    client.reader._transport.resume_reading()
+    client.send(b"QUIT\r\n")
+    replies = (await client.rest()).splitlines()
+    assert len(replies) == sent + 1
+    assert replies[-1] == b"221 2.0.0 Goodbye"
+
+
 async def test_pipelined_input_waits_in_bounded_memory(house: Open) -> None:
     configure, release = held()
     made = await house(configure)

@@ -1,5 +1,7 @@
 """What the gate is asked and told, and what becomes of its exceptions."""
 
+import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address
 
@@ -10,6 +12,7 @@ from relay.mail.address import Address
 from relay.mail.envelope import Body, MailParameters, Notify, Recipient, Ret
 from relay.mail.reply import Reply
 from relay.smtpd import TlsMode, listen, log_failure
+from relay.smtpd.transaction import Session
 from relay.smtpd.wire import peer_of
 
 from .conftest import House
@@ -191,3 +194,41 @@ def test_peers(name: object, peer: str | None) -> None:
 
     found = peer_of(Transport())  # type: ignore[arg-type]
     assert (str(found.address) if found else None) == peer
+
+
+@pytest.mark.parametrize("length", [2049, 12289, 200_000])
+async def test_too_long_a_command_breaks_nothing(length: int, house: Open) -> None:
+    made = await house()
+    client = await made.greeted()
+    assert await client.ask("N" * length) == "500 5.5.2 Line too long"
+    assert await client.ask("NOOP " + "x" * 2043) == "250 2.0.0 Ok"
+
+
+async def test_a_bound_socket_can_be_served(house: Open) -> None:
+    made = await house()
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        server = await listen(bound, made.make_gate, report=made.report)
+        made.server, plain = server, made.server
+        assert server.addresses == [bound.getsockname()]
+        client = await made.call()
+        assert await client.reply() == "220 relay.example ESMTP ready"
+        await client.close()
+        await server.stop(1)
+        made.server = plain
+
+
+async def test_a_peer_without_an_address_is_gone(house: Open) -> None:
+    made = await house()
+
+    class Transport(asyncio.Transport):
+        aborted = False
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    transport, session = Transport(), Session(made.server._surroundings, asyncio.get_running_loop())
+    session.connection_made(transport)
+    session.connection_lost(None)
+    assert transport.aborted
+    assert not made.gates

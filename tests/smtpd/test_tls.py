@@ -1,6 +1,7 @@
 """TLS on the server side, on both event loops."""
 
 import asyncio
+import base64
 import ssl
 from collections.abc import Awaitable, Callable
 
@@ -154,3 +155,26 @@ async def test_half_of_a_tls_connection_is_none(house: Open, client_tls: ssl.SSL
     await client.close()
     await made.gate.ended.wait()
     assert len(made.gate.messages) == 1
+
+
+async def test_a_session_cancelled_during_the_handshake_ends(house: Open) -> None:
+    made = await house(tls=TlsMode.IMPLICIT)
+    client = await made.call()
+    while not made.gates:  # noqa: ASYNC110 - the client cannot see it
+        await asyncio.sleep(0)
+    connection = next(iter(made.server._surroundings.connections))
+    connection._handler_coroutine.cancel()
+    assert await client.rest() == b""
+    await made.gate.ended.wait()
+
+
+async def test_lines_of_an_exchange_have_their_limit(house: Open, client_tls: ssl.SSLContext) -> None:
+    made = await house(tls=TlsMode.IMPLICIT)
+    client = await made.greeted(ssl=client_tls, **NAMED)
+    longest = base64.b64encode(b"\0app\0" + b"x" * 9000).decode()
+    assert await client.ask("AUTH PLAIN " + longest) == "535 5.7.8 Wrong user name or password"
+    assert await client.ask("AUTH PLAIN") == "334 "
+    assert await client.ask(longest) == "535 5.7.8 Wrong user name or password"
+    assert await client.ask("AUTH PLAIN") == "334 "
+    assert await client.ask("x" * 12288) == "500 5.5.6 Authentication line too long"
+    assert await client.ask("NOOP") == "250 2.0.0 Ok"
