@@ -5,6 +5,7 @@ steer the terminal or be taken for markup.
 """
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -15,9 +16,9 @@ from relay.events import Json
 _WIDE = 160
 
 
-def print_json(value: object) -> None:
-    """Print a value as JSON."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+def print_json(value: object, *, on_one_line: bool = False) -> None:
+    """Print a value as JSON; on one line when more values follow."""
+    typer.echo(json.dumps(value, indent=None if on_one_line else 2, ensure_ascii=False, default=str))
 
 
 def harmless(text: str) -> str:
@@ -40,15 +41,16 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Json]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, emoji=False, width=_WIDE)
+    console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _WIDE)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(cell)) for cell in row))
-    console.print(table)
+    with console.capture() as printed:
+        console.print(table)
+    for line in printed.get().splitlines():
+        typer.echo(line.rstrip())
 
 
 def clock_time(at: float) -> str:

@@ -12,8 +12,11 @@ from typing import Annotated
 
 import typer
 
-from relay.cli import check, serve, status, trace
+from relay.cli import check, explain, serve, status, trace
+from relay.cli.app_password import app
+from relay.cli.dkim import dkim
 from relay.cli.queue import queue
+from relay.cli.sandbox import sandbox
 from relay.cli.trouble import ExitCode, Failure
 from relay.config.errors import ConfigErrors
 from relay.store.spool import SpoolError
@@ -28,9 +31,13 @@ program = typer.Typer(
 )
 program.command("serve")(serve.serve)
 program.command("check")(check.check)
+program.command("explain")(explain.explain)
 program.command("trace")(trace.trace)
 program.add_typer(queue, name="queue")
 program.command("status")(status.status)
+program.add_typer(app, name="app")
+program.add_typer(dkim, name="dkim")
+program.add_typer(sandbox, name="sandbox")
 
 
 def _print_version(wanted: bool) -> None:

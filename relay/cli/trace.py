@@ -78,16 +78,11 @@ def _print_journey(entry: Entry, events: Sequence[Event]) -> None:
         tries = f", {delivery.attempts} {'try' if delivery.attempts == 1 else 'tries'}" if delivery.attempts else ""
         say(f"  {delivery.recipient.address}: {delivery.state.value}{tries}")
     recipients = {delivery.number: str(delivery.recipient.address) for delivery in entry.deliveries}
-    rows: list[list[Json]] = [
-        [
-            clock_time(event.at),
-            event.type.value,
-            "" if event.number is None else recipients.get(event.number, str(event.number)),
-            list(describe(event)),
-        ]
-        for event in events
-    ]
-    print_table(("when", "what", "recipient", "how and why"), rows)
+    for event in events:
+        whom = "" if event.number is None else recipients.get(event.number, str(event.number))
+        say(f"{clock_time(event.at)}  {event.type.value:<10} {whom}".rstrip())
+        for line in describe(event):
+            say(f"    {line}")
 
 
 def describe(event: Event) -> Iterator[str]:

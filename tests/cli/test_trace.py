@@ -80,7 +80,7 @@ async def test_every_kind_of_event_can_be_told(place, store):
     ended = await place.ask("trace", "a1")
     assert ended.code == 0
     for kind in EventType:
-        assert f" {kind.value} " in ended.out
+        assert f"  {kind.value} " in ended.out
 
 
 async def test_nothing_found(place, store):

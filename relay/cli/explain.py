@@ -1,0 +1,192 @@
+"""`relay explain`: in whose name a mail would go out, which way and why, before it is sent."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from relay.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from relay.cli.output import print_json, say
+from relay.cli.trouble import ExitCode, Failure
+from relay.events import Json
+from relay.mail.address import Address, AddressError, parse_address
+from relay.policy.decision import Decision, Hold, Wait
+from relay.store.spool import Origin
+
+if TYPE_CHECKING:
+    from relay.cli.explainer import Explainer, Step, Way
+    from relay.config.snapshot import Snapshot
+
+
+def explain(
+    sender: Annotated[str, typer.Argument(help="The envelope's sender, a company's file name, or <> for a bounce.")],
+    recipient: Annotated[str, typer.Argument(help="The recipient's address.")],
+    *,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Say in whose name a mail would go out, and why.
+
+    Sends nothing; asks the DNS as the relay would now. The exit code is 1 when the mail would not go out now.
+    """
+    steps = asyncio.run(_explain(config, sender, recipient))
+    if as_json:
+        print_json([_as_json(step) for step in steps])
+    else:
+        for number, step in enumerate(steps):
+            for line in _lines(step):
+                say(line if not number else f"  {line}")
+    if not all(_goes_out(step) for step in steps):
+        raise typer.Exit(ExitCode.ATTENTION)
+
+
+async def _explain(config: Path, sender: str, recipient: str) -> "list[Step]":
+    from relay.cli.reading import read_all
+
+    snapshot = read_all(config)
+    given = _sender(sender, snapshot)
+    try:
+        to = parse_address(recipient)
+    except AddressError as error:
+        raise Failure(ExitCode.USAGE, f"relay: {recipient} is no address: {error}") from None
+    return await _explainer(snapshot).explain(given, to)
+
+
+def _sender(text: str, snapshot: "Snapshot") -> Address | None:
+    if text in ("", "<>"):
+        return None
+    if "@" not in text:
+        company = snapshot.company(text)
+        if company is None:
+            raise Failure(ExitCode.USAGE, f"relay: there is no company {text}")
+        return Address(company.alias, snapshot.settings.domain)
+    try:
+        return parse_address(text)
+    except AddressError as error:
+        raise Failure(ExitCode.USAGE, f"relay: {text} is no address: {error}") from None
+
+
+def _explainer(snapshot: "Snapshot") -> "Explainer":
+    from ipaddress import ip_address
+
+    from relay.cli.explainer import Explainer
+    from relay.clock import SystemClock
+    from relay.config.keyring import Active, Keyring
+    from relay.delivery.facts import Facts
+    from relay.delivery.plan import Planner
+    from relay.dns import Resolver
+    from relay.intake.gate import Peer
+    from relay.intake.limits import Rate
+    from relay.intake.logins import Logins
+    from relay.intake.mx import MxDesk
+    from relay.intake.submission import SubmissionDesk
+    from relay.store.open import visit_spool
+
+    settings, clock = snapshot.settings, SystemClock()
+    active = Active(snapshot, Keyring.load(settings))
+    resolver = Resolver([str(server) for server in settings.dns.servers], settings.dns.timeout, clock=clock)
+    nowhere, logins = Peer(ip_address("::"), 0), Logins()
+
+    def submission(app: str) -> SubmissionDesk:
+        desk = SubmissionDesk(lambda: active, peer=nowhere, logins=logins, rate=Rate(), clock=clock)
+        desk.app = app
+        return desk
+
+    return Explainer(
+        active=active,
+        planner=Planner(lambda: active, Facts(lambda: active, resolver, clock)),
+        resolver=resolver,
+        clock=clock,
+        submission=submission,
+        mx=lambda: MxDesk(lambda: active, spool=visit_spool(settings.store, clock=clock), clock=clock),
+    )
+
+
+def _goes_out(step: "Step") -> bool:
+    if step.refusal is not None:
+        return False
+    if step.choice is None:
+        return True
+    return step.way is not None and step.way.outcome is None and not step.way.trouble
+
+
+def _lines(step: "Step") -> Iterator[str]:
+    yield _arrival(step)
+    if step.refusal is not None:
+        yield f"  refused: {step.refusal}"
+        return
+    match step.choice:
+        case None:
+            yield "  one of our return addresses: what comes back goes to the company whose mail it was"
+        case Hold():
+            yield f"  is held: {step.choice.reason}"
+        case Wait():
+            yield f"  waits, and is tried again: {step.choice.reason}"
+        case Decision() if step.way is not None:
+            yield from _departure(step.choice, step.way)
+
+
+def _arrival(step: "Step") -> str:
+    if step.origin is not Origin.SUBMISSION:
+        return "from another mail server" + (f", for company {step.company}" if step.company else "")
+    if not step.apps:
+        return "submitted by an app"
+    return f"submitted by {' or '.join(step.apps)}, for company {step.company}"
+
+
+def _departure(decision: Decision, way: "Way") -> Iterator[str]:
+    yield f"  goes out as    {decision.name.value}"
+    for reason in decision.reasons:
+        yield f"  because        {reason}"
+    yield f"  From           {decision.author or 'as it is'}"
+    yield f"  sender         <{way.reverse_path}>"
+    if decision.recipient is not None:
+        yield f"  goes to        {way.recipient}"
+    route = way.route
+    where = f"mail hosts of {route.host}" if route.is_domain else route.host
+    yield f"  route          {where}, port {route.port}, TLS {route.tls}"
+    for target in way.targets:
+        yield f"  host           {target.host} [{target.ip}]"
+    for domain, selector in way.signatures:
+        yield f"  signed         d={domain} s={selector}"
+    if not way.signatures:
+        yield "  signed         not by us"
+    if way.outcome is not None:
+        yield f"  but            {way.outcome.action.value}: {way.outcome.status} {way.outcome.text}"
+    if way.trouble:
+        yield f"  but            hold: {way.trouble}"
+
+
+def _as_json(step: "Step") -> Json:
+    told: dict[str, Json] = {
+        "origin": step.origin.value,
+        "company": step.company,
+        "apps": list(step.apps),
+        "refusal": None if step.refusal is None else str(step.refusal),
+        "goes_out": _goes_out(step),
+    }
+    if isinstance(step.choice, Decision) and step.way is not None:
+        told |= _departure_as_json(step.choice, step.way)
+    elif isinstance(step.choice, Hold | Wait):
+        told |= {"waits": "held" if isinstance(step.choice, Hold) else "tried again", "reasons": [step.choice.reason]}
+    return told
+
+
+def _departure_as_json(decision: Decision, way: "Way") -> dict[str, Json]:
+    route, outcome = way.route, way.outcome
+    return {
+        "identity": decision.name.value,
+        "reasons": list(decision.reasons),
+        "author": None if decision.author is None else str(decision.author),
+        "reverse_path": way.reverse_path,
+        "recipient": str(way.recipient),
+        "route": {"host": route.host, "port": route.port, "tls": route.tls.value, "own_server": bool(route.server)},
+        "hosts": [{"host": target.host, "ip": target.ip} for target in way.targets],
+        "signatures": [{"domain": domain, "selector": selector} for domain, selector in way.signatures],
+        "outcome": None
+        if outcome is None
+        else {"action": outcome.action.value, "status": outcome.status, "text": outcome.text},
+        "trouble": way.trouble,
+    }

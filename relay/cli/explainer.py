@@ -1,0 +1,170 @@
+"""Says beforehand what would become of a mail: who may send it, in whose name it goes out and why, and which way.
+
+Asks the same desks, planner and routes that work on real mail, with the DNS as it is now. Sends, stores and connects
+nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from relay.clock import Clock
+from relay.config.keyring import Active
+from relay.config.secrets import SecretError, resolve
+from relay.delivery.plan import Planner
+from relay.delivery.route import Route, Target, choose_route, find_targets
+from relay.delivery.trouble import AttemptError
+from relay.dns import Resolver
+from relay.intake.mx import MxDesk
+from relay.intake.submission import SubmissionDesk
+from relay.mail.address import Address
+from relay.mail.envelope import Envelope, MailParameters, Recipient
+from relay.mail.reply import Reply
+from relay.mail.srs import srs_forward
+from relay.mail.verp import TokenError, is_bounce_local
+from relay.policy.decision import Choice, Decision, ReversePath
+from relay.policy.outcome import Outcome, classify
+from relay.store.spool import Content, Delivery, Message, Origin, State
+
+_DAY = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where a decision's mail goes. `outcome` is what an attempt would come to without a connection, if it ends there.
+
+    `signatures` are (domain, selector) pairs; `trouble` is what can be seen from here that will go wrong later.
+    """
+
+    recipient: Address
+    reverse_path: str
+    signatures: tuple[tuple[str, str], ...]
+    route: Route
+    targets: tuple[Target, ...]
+    outcome: Outcome | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One way through the relay. A mail from one of our companies to one of our own addresses goes through twice.
+
+    `apps` may submit it; `refusal` is the answer when it is not taken in. `choice` is None then, and for our own
+    return addresses, where it depends on the mail that comes back.
+    """
+
+    origin: Origin
+    company: str = ""
+    apps: tuple[str, ...] = ()
+    refusal: Reply | None = None
+    choice: Choice | None = None
+    way: Way | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explainer:
+    """Explains with one state of the configuration.
+
+    `submission` and `mx` make a desk as it stands behind the listeners; the first takes an app's name.
+    """
+
+    active: Active
+    planner: Planner
+    resolver: Resolver
+    clock: Clock
+    submission: Callable[[str], SubmissionDesk]
+    mx: Callable[[], MxDesk]
+
+    async def explain(self, sender: Address | None, recipient: Address) -> list[Step]:
+        """The steps of a mail from `sender`, None for the null reverse path, to `recipient`."""
+        domain = self.active.snapshot.settings.domain
+        steps = []
+        if sender is not None and sender.domain == domain:
+            steps.append(await self._submitted(sender, recipient))
+        if (recipient.domain in ("", domain) or not steps) and not any(step.refusal for step in steps):
+            steps.append(await self._from_outside(sender, recipient))
+        return steps
+
+    async def _submitted(self, sender: Address, recipient: Address) -> Step:
+        apps: list[str] = []
+        refusals: list[Reply] = []
+        for app in self.active.snapshot.settings.apps or ("",):
+            desk = self.submission(app)
+            reply = desk.mail(sender, MailParameters())
+            admitted = desk.rcpt(Recipient(recipient)) if reply.is_positive else reply
+            if isinstance(admitted, Reply):
+                refusals.append(admitted)
+            else:
+                apps.append(app)
+        company = self.active.snapshot.by_alias(sender.local)
+        if not apps or company is None:
+            return Step(Origin.SUBMISSION, refusal=refusals[0])
+        return await self._step(Origin.SUBMISSION, sender, recipient, company=company.slug, apps=tuple(apps))
+
+    async def _from_outside(self, sender: Address | None, recipient: Address) -> Step:
+        desk = self.mx()
+        desk.mail(sender, MailParameters())
+        admitted = desk.rcpt(Recipient(recipient))
+        if isinstance(admitted, Reply):
+            return Step(Origin.MX, refusal=admitted)
+        if is_bounce_local(recipient.local):
+            return Step(Origin.MX)
+        return await self._step(Origin.MX, sender, recipient, company=admitted.company)
+
+    async def _step(
+        self, origin: Origin, sender: Address | None, recipient: Address, *, company: str, apps: tuple[str, ...] = ()
+    ) -> Step:
+        delivery = Delivery(0, Recipient(recipient), company, State.QUEUED)
+        choice = await self.planner.choose(_message(origin, sender, delivery, self.clock.now()), delivery)
+        way = None
+        if isinstance(choice, Decision):
+            way = await self._way(choice, sender, recipient)
+        return Step(origin, company=company, apps=apps, choice=choice, way=way)
+
+    async def _way(self, decision: Decision, sender: Address | None, given: Address) -> Way:
+        recipient = decision.recipient or given
+        route = choose_route(decision, recipient, self.active.snapshot.settings.delivery)
+        targets: list[Target] = []
+        outcome = None
+        try:
+            targets += [target async for target in find_targets(route, self.resolver)]
+        except AttemptError as error:
+            outcome = classify(error.trouble, error.phase, account=route.server is not None)
+        signatures = tuple(
+            (signer.domain, signer.selector)
+            for domain in decision.sign_for
+            for signer in self.active.keyring.signers.get(domain, ())
+        )
+        reverse_path = self._reverse_path(decision, sender)
+        return Way(recipient, reverse_path, signatures, route, tuple(targets), outcome, _account_trouble(route))
+
+    def _reverse_path(self, decision: Decision, sender: Address | None) -> str:
+        domain = self.active.snapshot.settings.domain
+        match decision.reverse_path:
+            case ReversePath.BOUNCE:
+                return f"b+<queue id>.<number>.<seal>@{domain}"
+            case ReversePath.AUTHOR:
+                return str(decision.author or "")
+            case ReversePath.SRS if sender is not None:
+                day = int(self.clock.now()) // _DAY
+                try:
+                    return str(srs_forward(sender, domain=domain, secrets=self.active.keyring.signing, day=day))
+                except TokenError as error:
+                    return f"none: {error}"
+            case _:
+                return ""
+
+
+def _account_trouble(route: Route) -> str:
+    if route.server is None:
+        return ""
+    try:
+        resolve(route.server.password)
+    except SecretError as error:
+        return f"the password cannot be had: {error}"
+    return ""
+
+
+def _message(origin: Origin, sender: Address | None, delivery: Delivery, now: float) -> Message:
+    """A message as deciding wants to see it: nothing was received."""
+    envelope = Envelope(sender, (delivery.recipient,))
+    return Message("", origin, now, "", "", "", envelope, Content("", (), 0, 0, ""))
