@@ -157,7 +157,7 @@ class Wire(SMTP):
         rest = receiver.feed(self._lines.take())
         if rest is None:
             self._receiver = receiver
-            self._resume()
+            self._last = self._clock()
             while self._receiver is not None:
                 await self._wait()
         else:
