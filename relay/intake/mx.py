@@ -77,10 +77,13 @@ class MxDesk:
         events = []
         secrets = self._active().keyring.signing
         for index, recipient in enumerate(recipients):
-            local = recipient.address.local
-            if not is_bounce_local(local):
+            if companies[index] or not is_bounce_local(recipient.address.local):
                 continue
-            bounced, number = parse_bounce(local, secrets=secrets)
+            try:
+                bounced, number = parse_bounce(recipient.address.local, secrets=secrets)
+            except TokenError:
+                # Its secret went out of use since RCPT: what has been promised to be taken goes to the postmaster.
+                continue
             bounced = bounced.lower()
             companies[index] = await self._spool.company_of(bounced, number) or ""
             events.append(Event(EventType.BOUNCED, self._clock.now(), bounced, number, {"by": queue_id}))

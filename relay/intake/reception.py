@@ -70,7 +70,8 @@ class Reception:
         if self.refusal is None:
             self.refusal = reply
             self._start = None
-            self._writer.abort()
+            # At once: what is refused may go on arriving for a long time.
+            self.abort()
 
     def abort(self) -> None:
         """See gate.Content.abort."""

@@ -256,11 +256,11 @@ class Session:
     async def _commit(self, message: Message, transaction: _Transaction) -> Reply:
         office = self._office
         recipients, companies = transaction.recipients, transaction.companies
-        extra = await self._desk.before_commit(message.queue_id, recipients, companies)
         received = Event(EventType.RECEIVED, message.received_at, message.queue_id, None, self._describe(message))
-        leased = office.outbox.has_room(companies[0])
-        events = (received, *extra)
         try:
+            extra = await self._desk.before_commit(message.queue_id, recipients, companies)
+            events = (received, *extra)
+            leased = office.outbox.has_room(companies[0])
             await office.spool.commit(Acceptance(message, tuple(companies), leased, events))
         except SpoolError as error:
             reply = FULL if isinstance(error, SpoolFull) else FAULT

@@ -1,0 +1,229 @@
+"""Mail from other servers: for our own addresses only, and nobody is relayed for."""
+
+import pytest
+
+from relay.events import EventType
+from relay.intake.gate import Hello
+from relay.mail.address import Address, AddressError, parse_path
+from relay.mail.srs import srs_forward
+from relay.mail.verp import bounce_address
+from relay.store.spool import Origin
+
+from .front import DAY, DOMAIN, MAIL, NOW, SECRET, begin, mail, rcpt, send
+
+ANNA = "<anna@customer.example>"
+BAKERY = "<bakery@my.relay.example>"
+TODAY = int(NOW) // DAY
+
+
+def asked(front, recipient: str, sender: str = ANNA) -> str:
+    """What is said to a recipient."""
+    session = front.mx()
+    assert mail(session, sender).code == 250
+    return str(rcpt(session, recipient))
+
+
+def srs(day: int = TODAY, secret: bytes = SECRET) -> str:
+    forwarded = srs_forward(Address("anna", "customer.example"), domain=DOMAIN, secrets=(secret,), day=day)
+    return f"<{forwarded}>"
+
+
+def bounce(queue_id: str = "q1", number: int = 0, secret: bytes = SECRET) -> str:
+    return f"<{bounce_address(queue_id, number, domain=DOMAIN, secrets=(secret,))}>"
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        "<bakery@my.relay.example>",
+        "<BAKERY@MY.Relay.Example>",
+        '<"bakery"@my.relay.example>',
+        "<postmaster>",
+        "<PostMaster>",
+        "<postmaster@my.relay.example>",
+        "<POSTMASTER@my.relay.example>",
+    ],
+)
+@pytest.mark.parametrize("sender", [ANNA, "<>", "<bakery@my.relay.example>"])
+async def test_our_own_addresses_are_taken(front, recipient, sender):
+    assert asked(front, recipient, sender).startswith("250 2.1.5")
+
+
+NOT_OURS = "550 5.7.1"
+UNKNOWN = "550 5.1.1"
+
+
+@pytest.mark.parametrize(
+    ("recipient", "reply"),
+    [
+        ("<anna@customer.example>", NOT_OURS),
+        ("<bakery@relay.example>", NOT_OURS),
+        ("<bakery@sub.my.relay.example>", NOT_OURS),
+        ("<bakery@my.relay.example.evil.example>", NOT_OURS),
+        ("<bakery@notmy.relay.example>", NOT_OURS),
+        ("<bakery@mx1.my.relay.example>", NOT_OURS),
+        ("<bakery@localhost>", NOT_OURS),
+        ("<bakery@[127.0.0.1]>", NOT_OURS),
+        ("<bakery@[192.0.2.1]>", NOT_OURS),
+        ("<bakery@[IPv6:::1]>", NOT_OURS),
+        ("<postmaster@customer.example>", NOT_OURS),
+        ("<postmaster@[127.0.0.1]>", NOT_OURS),
+        ("<nobody@my.relay.example>", UNKNOWN),
+        ("<anna%customer.example@my.relay.example>", UNKNOWN),
+        ("<customer.example!anna@my.relay.example>", UNKNOWN),
+        ('<"anna@customer.example"@my.relay.example>', UNKNOWN),
+        ('<"anna%customer.example"@my.relay.example>', UNKNOWN),
+        ('<"bakery "@my.relay.example>', UNKNOWN),
+        ('<"bakery@my.relay.example"@my.relay.example>', UNKNOWN),
+        ("<bakery+tag@my.relay.example>", UNKNOWN),
+        ("<info@my.relay.example>", UNKNOWN),
+        ("<anna%customer.example@[127.0.0.1]>", NOT_OURS),
+        ("<customer.example!anna@relay.example>", NOT_OURS),
+        ('<"anna@my.relay.example"@customer.example>', NOT_OURS),
+    ],
+)
+async def test_nobody_is_relayed_for(front, recipient, reply):
+    assert asked(front, recipient).startswith(reply)
+    assert front.sink.of(EventType.REFUSED)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "<@my.relay.example:anna@customer.example>",
+        "<@customer.example,@my.relay.example:bakery@my.relay.example>",
+        "anna@customer.example",
+        "<anna@customer.example",
+        "<<anna@customer.example>>",
+        "<anna@customer.example@my.relay.example>",
+        "<(bakery)anna@my.relay.example>",
+        "<anna @my.relay.example>",
+        "<bakery@my.relay.example.>",
+        "<bakery@my.relay.example,anna@customer.example>",
+        "<bakery@my.relay.example;anna@customer.example>",
+        "<bakery@my.relay.example\0@customer.example>",
+        "<>",
+    ],
+)
+async def test_trickier_forms_are_no_paths_at_all(path):
+    with pytest.raises(AddressError):
+        parse_path(path, null_allowed=False)
+
+
+@pytest.mark.parametrize(
+    ("recipient", "sender", "reply"),
+    [
+        (bounce(), "<>", "250"),
+        (bounce().upper(), "<>", "250"),
+        (bounce(), ANNA, "550 5.7.1"),
+        (bounce(secret=b"another"), "<>", "550 5.1.1"),
+        (bounce().replace(".0.", ".1."), "<>", "550 5.1.1"),
+        ("<b+nonsense@my.relay.example>", "<>", "550 5.1.1"),
+        ("<b+@my.relay.example>", ANNA, "550 5.1.1"),
+        (srs(), "<>", "250"),
+        (srs().lower(), "<>", "250"),
+        (srs(), ANNA, "550 5.7.1"),
+        (srs(day=TODAY - 21), "<>", "250"),
+        (srs(day=TODAY - 22), "<>", "550 5.1.1"),
+        (srs(day=TODAY + 2), "<>", "550 5.1.1"),
+        (srs(secret=b"another"), "<>", "550 5.1.1"),
+        (srs().replace("=anna@", "=bert@"), "<>", "550 5.1.1"),
+        ("<SRS0=anything@my.relay.example>", "<>", "550 5.1.1"),
+        ("<SRS1=aaaaaaaa=x=y@my.relay.example>", "<>", "550 5.1.1"),
+        (srs().replace(DOMAIN, "customer.example"), "<>", "550 5.7.1"),
+    ],
+)
+async def test_our_return_addresses_take_bounces_and_cannot_be_forged(front, recipient, sender, reply):
+    assert asked(front, recipient, sender).startswith(reply)
+
+
+async def test_older_secrets_still_open(front):
+    front.configure(secrets=(b"the new one", SECRET))
+    assert asked(front, bounce(), "<>").startswith("250")
+    assert asked(front, srs(), "<>").startswith("250")
+
+
+async def test_mail_for_an_alias_is_the_companys_and_for_postmaster_the_relays(front):
+    reply = await send(front.mx(), ANNA, ["<Bakery@my.relay.example>", "<postmaster>", srs().replace("srs", "SRS")])
+    assert reply.code == 550  # the return address takes bounces only
+    reply = await send(front.mx(), ANNA, ["<Bakery@my.relay.example>", "<postmaster>"])
+    entry = (await front.spool.find(reply.text))[0]
+    assert [delivery.company for delivery in entry.deliveries] == ["bakery", ""]
+    assert str(entry.deliveries[1].recipient.address) == "postmaster@my.relay.example"
+    assert entry.message.origin is Origin.MX
+    assert entry.message.app == ""
+
+
+async def test_a_bounce_belongs_to_the_company_whose_mail_came_back(front):
+    sent = await send(await front.app(), "<garage@my.relay.example>", ANNA)
+    reply = await send(front.mx(), "<>", bounce(sent.text).upper())
+    entry = (await front.spool.find(reply.text))[0]
+    assert entry.deliveries[0].company == "garage"
+    bounced = [event for event in await front.spool.timeline(sent.text) if event.type is EventType.BOUNCED]
+    assert [(event.number, event.data) for event in bounced] == [(0, {"by": reply.text})]
+
+
+async def test_a_bounce_of_mail_long_forgotten_goes_to_the_postmaster(front):
+    reply = await send(front.mx(), "<>", bounce("longgone"))
+    assert reply.code == 250
+    assert (await front.spool.find(reply.text))[0].deliveries[0].company == ""
+
+
+async def test_a_secret_that_goes_out_of_use_during_a_transaction_stops_nothing(front):
+    session = front.mx()
+    content = begin(session, "<>", bounce())
+    content.write(MAIL)
+    front.configure(secrets=(b"the new one",))
+    reply = await session.accept(content)
+    assert reply.code == 250
+    assert (await front.spool.find(reply.text))[0].deliveries[0].company == ""
+
+
+async def test_messages_keep_their_octets_behind_the_trace(front):
+    octets = b"Subject: x\r\nX-Odd :  kept \r\n\tas it is\r\n\r\n.dot\r\n\xff\r\n"
+    reply = await send(front.mx(), ANNA, BAKERY, octets)
+    stored = front.octets(await front.message(reply.text))
+    assert stored.endswith(octets)
+    trace = stored[: -len(octets)].replace(b"\r\n ", b" ")
+    assert trace.startswith(
+        b"Received: from mail.outside.example ([198.51.100.9]) by mx1.my.relay.example with ESMTP id"
+    )
+    assert b"for <bakery@my.relay.example>;" in trace
+    assert trace.count(b"\r\n") == 1
+
+
+async def test_the_trace_says_how_it_came(front):
+    session = front.mx("2001:db8::9")
+    session.hello(Hello("strange\u00ff name", "TLSv1.3", esmtp=True))
+    reply = await send(session, ANNA + " SMTPUTF8", BAKERY)
+    trace = front.octets(await front.message(reply.text)).replace(b"\r\n ", b" ")
+    assert trace.startswith(b"Received: from unknown ([IPv6:2001:db8::9]) by mx1.my.relay.example with UTF8SMTPS id")
+
+
+@pytest.mark.parametrize(("hops", "code"), [(100, 250), (101, 554)])
+async def test_loops_end(front, hops, code):
+    reply = await send(front.mx(), ANNA, BAKERY, b"Received: from a by b; x\r\n" * hops + b"\r\nHi\r\n")
+    assert reply.code == code
+
+
+@pytest.mark.parametrize("octets", [b"", b"\r\n", b"\r\nonly a body\r\n", b"Subject: only a header\r\n", MAIL])
+async def test_mail_from_outside_may_lack_nearly_everything(front, octets):
+    reply = await send(front.mx(), ANNA, BAKERY, octets)
+    message = await front.message(reply.text)
+    assert front.octets(message).endswith(octets)
+    header = front.octets(message)[: message.content.header_size]
+    assert header.startswith(b"Received: ")
+    assert header.endswith(b"\r\n")
+
+
+async def test_nobody_logs_in_here(front):
+    session = front.mx()
+    assert not session.offers_login
+    assert (await session.login("web", "x")).code == 503
+
+
+async def test_recipients_are_limited(front):
+    front.configure(limits={"recipients": 1})
+    session = front.mx()
+    mail(session, ANNA)
+    assert [rcpt(session, BAKERY).code for _ in range(2)] == [250, 452]
