@@ -26,7 +26,8 @@ from relay.intake.logins import Logins
 from relay.intake.mx import MxDesk
 from relay.intake.session import Office, Session
 from relay.intake.submission import SubmissionDesk
-from relay.journal import Journal, metrics_page, set_up_log
+from relay.journal import Journal, metrics_page
+from relay.log import set_up_log
 from relay.smtpd import Server, TlsMode, listen
 from relay.store.open import open_spool
 from relay.store.spool import Spool, SpoolError

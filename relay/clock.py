@@ -5,6 +5,7 @@ Never does: timers. Waiting is the event loop's business and follows its own mon
 """
 
 import time
+from datetime import UTC, datetime
 from typing import Protocol
 
 
@@ -22,3 +23,8 @@ class SystemClock:
     def now(self) -> float:
         """Seconds since the epoch, as the operating system has them."""
         return time.time()
+
+
+def timestamp(at: float) -> str:
+    """`at`, seconds since the epoch, as machines read it: ISO 8601 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

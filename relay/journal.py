@@ -1,14 +1,10 @@
 """What the relay tells the outside about itself: one log line and one count for every event.
 
-In charge of the log's form and of the metrics; the only importer of prometheus_client. Metrics are shared by the
+In charge of the metrics; the only importer of prometheus_client. Metrics are shared by the
 workers of one machine through files in PROMETHEUS_MULTIPROC_DIR, which the supervisor sets.
 """
 
-import json
 import logging
-import sys
-from datetime import UTC, datetime
-from typing import Literal, TextIO
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -19,31 +15,6 @@ from relay.events import Event, EventType
 _LEVELS = {EventType.FAULT: logging.ERROR, EventType.RELOAD_FAILED: logging.ERROR}
 _WARNINGS = {EventType.HELD, EventType.EXPIRED, EventType.LOGIN_FAILED, EventType.TAKEN_OVER}
 _AGES = (0.1, 0.5, 1, 5, 30, 60, 300, 1800, 7200, 43200, 172800)
-
-
-def set_up_log(level: str, form: Literal["json", "console"], stream: TextIO | None = None) -> None:
-    """Send this process's log to `stream`, standard error when None; lines are JSON, or coloured text for people."""
-    threshold = getattr(logging, level.upper())
-    out = stream or sys.stderr
-    renderer = (
-        structlog.processors.JSONRenderer(serializer=_dump)
-        if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=out.isatty())
-    )
-    structlog.configure(
-        processors=[
-            structlog.stdlib.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.ExceptionRenderer(),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(file=out),
-        cache_logger_on_first_use=True,
-    )
-    # Libraries speak up when something is wrong; what they say of every command stays unheard.
-    logging.basicConfig(level=logging.WARNING, stream=out, format="%(levelname)s %(name)s %(message)s")
-    logging.getLogger("mail").setLevel(logging.ERROR)
 
 
 class Journal:
@@ -95,12 +66,3 @@ def metrics_page() -> bytes:
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
-
-
-def timestamp(at: float) -> str:
-    """`at`, seconds since the epoch, as people and logs write it: ISO 8601 in UTC, to the millisecond."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _dump(value: object, **_: object) -> str:
-    return json.dumps(value, default=str, ensure_ascii=False)

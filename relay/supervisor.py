@@ -1,21 +1,23 @@
 """The parent process: starts equal workers, restarts what dies, passes signals on, tells systemd. Handles no mail.
 
-Workers are separate programs rather than forks, so none inherits threads or half-used connections. Each holds the
-end of a pipe that closes when the parent is gone, whatever way it went, and then stops by itself.
+Workers are forked from a parent that has loaded the program and nothing else - no thread, no event loop, no open
+database - so that they share its memory. Each holds the end of a pipe that closes when the parent is gone, whatever
+way it went, and then stops by itself.
 """
 
-import asyncio
 import contextlib
 import fcntl
+import gc
 import os
 import secrets
-import shutil
+import selectors
 import signal
 import socket
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -25,6 +27,7 @@ from relay.config.values import Endpoint
 from relay.store.open import store_path
 
 EX_CONFIG = 78
+_TICK = 1.0
 _SILENT = 90.0  # seconds without a sign of life after which a worker is ended
 _STOP = 60.0
 _PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -37,14 +40,29 @@ class StartError(Exception):
     """The relay cannot start here; the message says why and what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What a worker gets from its parent: its name, the pipe that ends with the parent, the pipe to say words into."""
+
+    name: str
+    lifeline: int
+    notices: int
+
+
+Work = Callable[[Path, Ends], int]
+
+
 @dataclass(slots=True)
 class _Slot:
     number: int
     started: int = 0
     failures: int = 0
-    process: asyncio.subprocess.Process | None = None
+    pid: int = 0
+    notices: int = -1
+    ready: bool = False
+    started_at: float = 0.0
     alive_at: float = 0.0
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    start_again_at: float = 0.0
 
 
 class Supervisor:
@@ -55,116 +73,168 @@ class Supervisor:
         self._settings = settings
         self._slots = [_Slot(number) for number in range(settings.workers or os.cpu_count() or 1)]
         self._instance = secrets.token_hex(4)
-        self._stop = asyncio.Event()
+        self._selector = selectors.DefaultSelector()
+        self._stopping_since: float | None = None
         self._exit_code = 0
-        self._lifeline: tuple[int, int] = (-1, -1)
-        self._metrics = ""
+        self._told_ready = False
 
-    async def run(self) -> int:
-        """Run until SIGTERM or SIGINT; the exit code. Raises StartError when there is no starting at all."""
-        lock = _lock_store(store_path(self._settings.store))
-        _check_ports(self._settings)
-        self._lifeline = os.pipe()
-        self._metrics = tempfile.mkdtemp(prefix="relay-metrics-")
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._signal_workers, signal.SIGHUP)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                keepers = [tasks.create_task(self._keep(slot)) for slot in self._slots]
-                tell = tasks.create_task(self._tell())
-                await self._stop.wait()
-                _notify("STOPPING=1")
-                self._signal_workers(signal.SIGTERM)
-                _, late = await asyncio.wait(keepers, timeout=_STOP)
-                if late:
-                    self._signal_workers(signal.SIGKILL)
-                tell.cancel()
-        finally:
-            os.close(self._lifeline[1])
-            os.close(self._lifeline[0])
-            os.close(lock)
-            shutil.rmtree(self._metrics, ignore_errors=True)
+    def run(self, load: Callable[[], Work]) -> int:
+        """Run until SIGTERM or SIGINT; the exit code. Raises StartError when there is no starting at all.
+
+        `load` brings in the program of a worker. It is called when the environment is ready for that.
+        """
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, _lock_store(store_path(self._settings.store)))
+            _check_ports(self._settings)
+            metrics = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="relay-metrics-", ignore_cleanup_errors=True)
+            )
+            # prometheus_client looks for it when it is imported.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+            self._work = load()
+            self._lifeline = os.pipe()
+            self._listen_for_signals(stack)
+            # What is loaded stays loaded: a collection must not touch, and so copy, the pages shared by all.
+            gc.collect()
+            gc.freeze()
+            while self._is_needed():
+                self._start_due()
+                for key, _ in self._selector.select(_TICK):
+                    key.data()
+                self._reap()
+                self._watch()
         return self._exit_code
 
-    async def _keep(self, slot: _Slot) -> None:
-        """Keep one worker alive."""
-        while not self._stop.is_set():
-            started_at = time.monotonic()
-            code = await self._run_worker(slot)
-            if self._stop.is_set():
-                return
-            if code == EX_CONFIG and not slot.ready.is_set():
-                self._exit_code = EX_CONFIG
-                self._stop.set()
-                return
-            slot.failures = 0 if time.monotonic() - started_at > _LONG_LIFE else slot.failures + 1
-            pause = _PAUSES[min(slot.failures, len(_PAUSES) - 1)]
-            log.error("a worker died", slot=slot.number, code=code, again_in=pause)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), pause)
+    def _is_needed(self) -> bool:
+        return self._stopping_since is None or any(slot.pid for slot in self._slots)
 
-    async def _run_worker(self, slot: _Slot) -> int:
+    # Workers.
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        for slot in self._slots:
+            if not slot.pid and self._stopping_since is None and now >= slot.start_again_at:
+                self._start(slot)
+
+    def _start(self, slot: _Slot) -> None:
         slot.started += 1
+        slot.ready = False
+        slot.started_at = slot.alive_at = time.monotonic()
         reading, writing = os.pipe()
-        name = f"{self._instance}.{slot.number}.{slot.started}"
-        environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": self._metrics, "RELAY_WORKER": name}
+        sys.stdout.flush()
+        sys.stderr.flush()
+        slot.pid = os.fork()
+        if not slot.pid:
+            self._be_worker(slot, reading, writing)
+        os.close(writing)
+        os.set_blocking(reading, False)
+        slot.notices = reading
+        self._selector.register(reading, selectors.EVENT_READ, lambda: self._hear(slot))
+
+    def _be_worker(self, slot: _Slot, reading: int, writing: int) -> None:
+        """The child's life; never returns."""
+        code = 70
         try:
-            process = slot.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "relay.worker",
-                str(self._config),
-                str(self._lifeline[0]),
-                str(writing),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(self._lifeline[0], writing),
-                env=environment,
-                start_new_session=True,
-            )
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            self._selector.close()
+            os.close(self._lifeline[1])
+            os.close(reading)
+            for other in self._slots:
+                if other.notices >= 0:
+                    os.close(other.notices)
+            name = f"{self._instance}.{slot.number}.{slot.started}"
+            code = self._work(self._config, Ends(name, self._lifeline[0], writing))
+        except BaseException:
+            log.exception("a worker failed")
         finally:
-            os.close(writing)
-        slot.alive_at = time.monotonic()
-        listening = asyncio.ensure_future(self._listen(slot, reading))
-        code = await process.wait()
-        slot.process = None
-        await listening
-        return code
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
 
-    async def _listen(self, slot: _Slot, reading: int) -> None:
-        """Hear what the worker has to say: that it is ready, and that it lives."""
-        loop = asyncio.get_running_loop()
-        stream = asyncio.StreamReader()
-        transport, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading, "rb")
-        )
-        try:
-            async for line in stream:
-                slot.alive_at = time.monotonic()
-                if line == b"ready\n":
-                    slot.ready.set()
-        finally:
-            transport.close()
+    def _hear(self, slot: _Slot) -> None:
+        """A worker has something to say: that it is ready, that it lives; or nothing more, ever."""
+        with contextlib.suppress(BlockingIOError):
+            words = os.read(slot.notices, 4096)
+            slot.alive_at = time.monotonic()
+            slot.ready = slot.ready or b"ready" in words
+            if not words:
+                self._deafen(slot)
 
-    async def _tell(self) -> None:
-        """Tell systemd when all is ready, and then that all is well; end workers that have gone silent."""
+    def _deafen(self, slot: _Slot) -> None:
+        if slot.notices >= 0:
+            self._selector.unregister(slot.notices)
+            os.close(slot.notices)
+            slot.notices = -1
+
+    def _reap(self) -> None:
         for slot in self._slots:
-            await slot.ready.wait()
-        _notify("READY=1")
-        while True:
-            await asyncio.sleep(5)
-            _notify("WATCHDOG=1")
-            for slot in self._slots:
-                if slot.process is not None and time.monotonic() - slot.alive_at > _SILENT:
-                    log.error("a worker is silent, ending it", slot=slot.number)
-                    slot.process.kill()
+            if slot.pid:
+                pid, status = os.waitpid(slot.pid, os.WNOHANG)
+                if pid:
+                    self._ended(slot, os.waitstatus_to_exitcode(status))
 
-    def _signal_workers(self, number: signal.Signals) -> None:
+    def _ended(self, slot: _Slot, code: int) -> None:
+        slot.pid = 0
+        self._deafen(slot)
+        if self._stopping_since is not None:
+            return
+        if code == EX_CONFIG and not slot.ready:
+            self._exit_code = EX_CONFIG
+            self._stop()
+            return
+        now = time.monotonic()
+        slot.failures = 0 if now - slot.started_at > _LONG_LIFE else slot.failures + 1
+        pause = _PAUSES[min(slot.failures, len(_PAUSES)) - 1] if slot.failures else 0.0
+        slot.start_again_at = now + pause
+        log.error("a worker died", slot=slot.number, code=code, again_in=pause)
+
+    def _watch(self) -> None:
+        """Tell systemd how things are; end workers that have gone silent, and those that will not stop."""
+        now = time.monotonic()
+        if not self._told_ready and all(slot.ready for slot in self._slots):
+            self._told_ready = True
+            _notify("READY=1")
+        _notify("WATCHDOG=1")
+        overdue = self._stopping_since is not None and now - self._stopping_since > _STOP
         for slot in self._slots:
-            if slot.process is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    slot.process.send_signal(number)
+            if slot.pid and (overdue or now - slot.alive_at > _SILENT):
+                log.error("a worker is silent, ending it", slot=slot.number)
+                self._signal(signal.SIGKILL, slot)
+
+    # Signals.
+
+    def _listen_for_signals(self, stack: contextlib.ExitStack) -> None:
+        """Turn signals into input, so that nothing is ever interrupted half-way."""
+        hearing, telling = socket.socketpair()
+        for end in (hearing, telling):
+            end.setblocking(False)  # noqa: FBT003 -- its only argument
+            stack.callback(end.close)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+        signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
+        stack.callback(signal.set_wakeup_fd, -1)
+
+        def hear() -> None:
+            for number in hearing.recv(4096):
+                if number in (signal.SIGTERM, signal.SIGINT):
+                    self._stop()
+                elif number == signal.SIGHUP:
+                    self._signal(signal.SIGHUP, *self._slots)
+
+        self._selector.register(hearing, selectors.EVENT_READ, hear)
+
+    def _stop(self) -> None:
+        if self._stopping_since is None:
+            self._stopping_since = time.monotonic()
+            _notify("STOPPING=1")
+            self._signal(signal.SIGTERM, *self._slots)
+
+    def _signal(self, number: signal.Signals, *slots: _Slot) -> None:
+        for slot in slots:
+            if slot.pid:
+                os.kill(slot.pid, number)
 
 
 def _lock_store(path: Path) -> int:
@@ -176,8 +246,7 @@ def _lock_store(path: Path) -> int:
     except BlockingIOError:
         os.close(lock)
         raise StartError(f"another relay is working on {path}; stop it first, or give this one its own store") from None
-    # The workers hold it too: as long as one of them lives, this store is taken.
-    os.set_inheritable(lock, True)  # noqa: FBT003 -- its only form
+    # The workers inherit it: as long as one of them lives, this store is taken.
     return lock
 
 

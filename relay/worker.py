@@ -1,4 +1,4 @@
-"""The program of one worker process, started by the supervisor and by nobody else."""
+"""The program of one worker process: an event loop, the signals, and the pipes to its parent."""
 
 import asyncio
 import os
@@ -10,27 +10,28 @@ import structlog
 import uvloop
 
 from relay.app import ConfigTrouble, Worker, WorkerName
-from relay.journal import set_up_log
-from relay.supervisor import EX_CONFIG
+from relay.log import set_up_log
+from relay.supervisor import EX_CONFIG, Ends
 
 
-def main() -> int:
-    """Run a worker: arguments are the configuration, the lifeline's and the notices' file descriptors."""
-    config, lifeline, notices = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+def work(config: Path, ends: Ends) -> int:
+    """Be a worker until the parent says stop, or is gone; the exit code."""
+    # What `ps` and `top` show.
+    Path("/proc/self/comm").write_text("relay-worker", encoding="ascii")
     # Between getting the GIL and giving it up again lie system calls of the store's thread: let it have its turn.
     sys.setswitchinterval(0.0005)
-    return uvloop.run(_run(config, lifeline, notices))
+    return uvloop.run(_run(config, ends))
 
 
-async def _run(config: Path, lifeline: int, notices: int) -> int:
+async def _run(config: Path, ends: Ends) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     # The terminal's Ctrl-C reaches the parent, which then says what to do.
     loop.add_signal_handler(signal.SIGINT, lambda: None)
-    loop.add_reader(lifeline, stop.set)
+    loop.add_reader(ends.lifeline, stop.set)
     try:
-        worker = Worker(config, WorkerName(os.environ["RELAY_WORKER"], os.getpid()))
+        worker = Worker(config, WorkerName(ends.name, os.getpid()))
     except ConfigTrouble as error:
         set_up_log("info", "json")
         structlog.get_logger("relay").error("cannot start", error=str(error))
@@ -38,11 +39,7 @@ async def _run(config: Path, lifeline: int, notices: int) -> int:
     loop.add_signal_handler(signal.SIGHUP, worker.reload)
 
     def say(word: bytes) -> None:
-        os.write(notices, word + b"\n")
+        os.write(ends.notices, word + b"\n")
 
     await worker.run(stop, lambda: say(b"ready"), lambda: say(b"alive"))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

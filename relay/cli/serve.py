@@ -1,9 +1,12 @@
 """`relay serve`: the relay itself."""
 
-import asyncio
+from typing import TYPE_CHECKING
 
 from relay.cli.options import DEFAULT_CONFIG, ConfigOption
 from relay.cli.trouble import ExitCode, Failure
+
+if TYPE_CHECKING:
+    from relay.supervisor import Work
 
 
 def serve(*, config: ConfigOption = DEFAULT_CONFIG) -> None:
@@ -13,13 +16,19 @@ def serve(*, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """
     from relay.cli.reading import cache_of
     from relay.config.load import load
-    from relay.journal import set_up_log
+    from relay.log import set_up_log
     from relay.supervisor import StartError, Supervisor
 
     settings = load(config, cache_of(config)).settings
     set_up_log(settings.log.level, settings.log.format)
     try:
-        code = asyncio.run(Supervisor(config, settings).run())
+        code = Supervisor(config, settings).run(_load_worker)
     except StartError as error:
         raise Failure(ExitCode.UNAVAILABLE, f"relay: {error}") from None
     raise SystemExit(code)
+
+
+def _load_worker() -> "Work":
+    from relay.worker import work
+
+    return work

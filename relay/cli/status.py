@@ -46,7 +46,7 @@ def needs_attention(workers: Sequence[WorkerStatus]) -> list[str]:
 
 
 def _as_json(workers: Sequence[WorkerStatus]) -> Json:
-    from relay.journal import timestamp
+    from relay.clock import timestamp
 
     return [
         {

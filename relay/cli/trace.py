@@ -45,7 +45,7 @@ def trace(
 
 def _as_json(journey: Journey) -> Json:
     from relay.cli.entries import entry_as_json
-    from relay.journal import timestamp
+    from relay.clock import timestamp
 
     entry, events = journey
     told: list[Json] = [
