@@ -25,9 +25,9 @@ from relay.policy.retry import Patience
 from relay.store.spool import Acceptance, Delivery, Entry, Message, Spool, SpoolError
 
 _MOST_IN_HAND = 1000
-_MOST_OF_ONE_COMPANY = 500
+_MOST_OF_ONE_COMPANY = 250
 _MOST_IN_LANE = 300
-_LEASED_AT_ONCE = 200
+_LEASED_AT_ONCE = 100
 _LOOK_AGAIN = 1.0
 # A lane that is full gives deliveries back for a while, so that the others have room.
 _LANE_FULL = 15.0
@@ -62,15 +62,14 @@ class Dispatcher:
         self._in_hand: Counter[str] = Counter()
         self._refused_accounts: dict[str, tuple[float, Outcome]] = {}
         self._due = asyncio.Event()
+        self._more_waits = False
         self._stopping = False
 
     def has_room(self, company: str) -> bool:
         """See Outbox.has_room."""
-        return (
-            not self._stopping
-            and self._in_hand.total() < _MOST_IN_HAND
-            and self._in_hand[company] < _MOST_OF_ONE_COMPANY
-        )
+        room = self._in_hand.total() < _MOST_IN_HAND and self._in_hand[company] < _MOST_OF_ONE_COMPANY
+        self._more_waits = self._more_waits or not room
+        return room and not self._stopping
 
     def take(self, entry: Entry) -> None:
         """See Outbox.take."""
@@ -130,9 +129,12 @@ class Dispatcher:
             return 0
         busy = [company for company, count in self._in_hand.items() if count >= _MOST_OF_ONE_COMPANY]
         entries = await self._sending.spool.lease(now=self._sending.clock.now(), limit=room, busy=busy)
+        leased = 0
         for entry in entries:
+            leased += len(entry.deliveries)
             self.take(entry)
-        return len(entries)
+        self._more_waits = leased >= room
+        return leased
 
     async def _dispatch(self, entry: Entry) -> None:
         """Decide, and hand over to the lanes."""
@@ -166,6 +168,8 @@ class Dispatcher:
             self._in_hand[delivery.company] -= 1
             if not self._in_hand[delivery.company]:
                 del self._in_hand[delivery.company]
+        if self._more_waits and self._in_hand.total() <= _MOST_OF_ONE_COMPANY // 2:
+            self._due.set()
 
     async def _defer(self, entry: Entry, troubles: list[tuple[Delivery, Trouble]]) -> None:
         circumstances = self._circumstances({})
