@@ -1,0 +1,58 @@
+"""The relay as a process of its own, between a sandbox world and real programs; everything on loopback."""
+
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.sandbox.certificates import Authority
+from relay.sandbox.default_world import default_plan
+from relay.sandbox.prepare import prepare
+from relay.sandbox.world import World
+
+from .relay_process import Relay, write_certificate
+
+StartRelay = Callable[..., Awaitable[Relay]]
+PEERS = Path(__file__).parents[1] / "peers"
+
+
+@pytest.fixture
+async def world(tmp_path: Path, relay_host: str) -> AsyncIterator[World]:
+    """The mail world of the demo, with the relay's keys published in its DNS."""
+    folder = tmp_path / "var/demo"
+    write_certificate(folder, Authority(folder), relay_host)
+    records = prepare(folder).records
+    async with World(default_plan(), records=records, folder=folder) as world:
+        yield world
+
+
+@pytest.fixture
+def relay_host(worker_id: str) -> str:
+    """An address that only this test process listens on, and that nobody connects from."""
+    return f"127.0.{30 + int(worker_id.removeprefix('gw') or 0) if worker_id != 'master' else 29}.1"
+
+
+@pytest.fixture
+async def start_relay(world: World, tmp_path: Path, relay_host: str) -> AsyncIterator[StartRelay]:
+    """Starts the relay of this test, with changes to the shipped settings; it must end well when the test does."""
+    relays: list[Relay] = []
+
+    async def start(**changes: Any) -> Relay:
+        relay = Relay(tmp_path, world, relay_host, changes)
+        relays.append(relay)
+        await relay.start()
+        return relay
+
+    yield start
+    for relay in relays:
+        code = await relay.stop() if relay.is_running else 0
+        sys.stdout.write(relay.log.read_text(errors="replace")[-20_000:])
+        assert code == 0
+
+
+@pytest.fixture
+async def relay(start_relay: StartRelay) -> Relay:
+    """The relay with the shipped settings, on free ports."""
+    return await start_relay()
