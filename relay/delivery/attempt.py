@@ -56,7 +56,6 @@ class AttemptResult:
     target: Target | None = None
     tls: str | None = None
     dsn_passed_on: bool = False
-    author: str = ""
     reverse_path: str = ""
 
 
@@ -110,7 +109,8 @@ class Attempts:
         session = self._session
         if session is None:
             return None
-        if not session.is_alive or session.transactions >= _MOST_TRANSACTIONS:
+        # The route may be another one with the same key: TLS or a login that was configured since.
+        if not session.is_alive or session.transactions >= _MOST_TRANSACTIONS or session.route != batch.route:
             self.close()
             return None
         result = await self._transact(session, batch, outgoing)
@@ -120,7 +120,10 @@ class Attempts:
             and (outcome.reply is None or _says_421(outcome))
             for outcome in result.outcomes
         )
-        return None if ended else result
+        if ended:
+            self.close()
+            return None
+        return result
 
     async def _over_new_sessions(self, batch: Batch, outgoing: Outgoing) -> AttemptResult:
         """Try target after target until one has said something about the mail itself."""
@@ -129,6 +132,7 @@ class Attempts:
         opening = Opening(settings.hostname, settings.delivery.timeouts)
         try:
             async for target in find_targets(batch.route, self.world.resolver):
+                self.close()
                 try:
                     self._session = await open_session(target, batch.route, opening)
                 except AttemptError as error:

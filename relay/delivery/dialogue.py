@@ -39,9 +39,10 @@ class ReplyStream(asyncio.Protocol):
         return self._trouble is None and self._expected == 0 and not self._transport.is_closing()
 
     def send(self, data: bytes, *, replies: int) -> None:
-        """Write commands that will be answered by so many replies."""
+        """Write commands that will be answered by so many replies; if nobody takes them, `reply` will say so."""
         self._expected += replies
-        self._transport.write(data)
+        if self._trouble is None:
+            self._transport.write(data)
 
     async def drain(self) -> None:
         """Wait until the peer has taken most of what was written."""
@@ -60,9 +61,11 @@ class ReplyStream(asyncio.Protocol):
 
     def quit(self) -> None:
         """End the session; the answer to QUIT interests nobody."""
-        if self._trouble is None and not self._transport.is_closing():
-            self._trouble = Trouble(Fault.DISCONNECTED, "closed by us")
-            self._transport.write(b"QUIT\r\n")
+        if not self.is_usable:
+            self.abort()
+            return
+        self._trouble = Trouble(Fault.DISCONNECTED, "closed by us")
+        self._transport.write(b"QUIT\r\n")
         self._transport.close()
 
     def abort(self) -> None:
@@ -123,7 +126,8 @@ class ReplyStream(asyncio.Protocol):
     def _fail(self, trouble: Trouble) -> None:
         if self._trouble is None:
             self._trouble = trouble
-            self._transport.close()
+            # Not close(): that waits for a peer that may never read what is still to be written.
+            self._transport.abort()
         self._wake()
         self._release_drain()
 
@@ -158,60 +162,72 @@ class _Talk:
     timeouts: DeliveryTimeouts
 
     async def ask(self, command: bytes, phase: Phase) -> Reply:
-        """Send a command, unless it went ahead already, and read its reply."""
+        """Send a command, unless it went ahead already, and read its reply; raises AttemptError, also for 421."""
         if command:
             self.stream.send(command, replies=1)
-        return await self.stream.reply(phase, self.timeouts.command)
+        reply = await self.stream.reply(phase, self.timeouts.command)
+        if reply.code == 421:
+            # The peer closes the channel (RFC 5321 3.8): what it still says, or does not, answers nothing.
+            self.stream.quit()
+            raise AttemptError(reply, phase)
+        return reply
 
 
 async def transact(
     stream: ReplyStream, outgoing: Outgoing, extensions: dict[str, str], timeouts: DeliveryTimeouts
 ) -> Answers:
-    """Send one message; every recipient gets an answer, whatever happens. Raises nothing."""
+    """Send one message; every recipient gets an answer, whatever the peer does. Raises what reading the mail raises."""
     answers, count = Answers(), len(outgoing.recipients)
     trouble = _check(outgoing, extensions)
     if trouble is not None:
         return answers.all_open(count, trouble, Phase.CHECK)
     talk = _Talk(stream, outgoing, extensions, timeouts)
     try:
-        verdict = await _offer(talk, answers)
-        if verdict is None and len(answers.of) < count:
+        await _offer(talk, answers)
+        if len(answers.of) < count:
             await _send_content(stream, outgoing, timeouts)
-            verdict = await stream.reply(Phase.FINAL, timeouts.final), Phase.FINAL
+            reply = await stream.reply(Phase.FINAL, timeouts.final)
+            answers.all_open(count, reply, Phase.FINAL)
+            if reply.code == 421:
+                stream.quit()
         else:
             await _forget(talk)
-        if verdict is not None:
-            answers.all_open(count, *verdict)
     except AttemptError as error:
         answers.all_open(count, error.trouble, error.phase)
+    except BaseException:
+        # In the middle of a message, QUIT would be content.
+        stream.abort()
+        raise
     return answers
 
 
-async def _offer(talk: _Talk, answers: Answers) -> tuple[Reply, Phase] | None:
-    """MAIL, RCPT and DATA. None: the content may follow for those without an answer, if there are any."""
-    commands = [_mail(talk.outgoing, talk.extensions)]
-    commands += [_rcpt(recipient, talk.extensions) for recipient in talk.outgoing.recipients]
+async def _offer(talk: _Talk, answers: Answers) -> None:
+    """MAIL, RCPT and DATA: afterwards the content may follow for those without an answer, if there are any."""
+    utf8 = "smtputf8" in talk.extensions and talk.outgoing.needs_smtputf8()
+    commands = [_mail(talk.outgoing, talk.extensions, utf8=utf8)]
+    commands += [_rcpt(recipient, talk.extensions, utf8=utf8) for recipient in talk.outgoing.recipients]
     ahead = "pipelining" in talk.extensions
     if ahead:
         talk.stream.send(b"".join((*commands, b"DATA\r\n")), replies=len(commands) + 1)
-    reply = await talk.ask(b"" if ahead else commands[0], Phase.MAIL)
-    refusal = None if _agrees(reply) else (reply, Phase.MAIL)
-    if refusal is not None and not ahead:
-        return refusal
+    reply, count = await talk.ask(b"" if ahead else commands[0], Phase.MAIL), len(commands) - 1
+    if not _agrees(reply):
+        # Written down at once: it stands, whatever happens to the answers that follow it.
+        answers.all_open(count, reply, Phase.MAIL)
+        if not ahead:
+            return
     for index, command in enumerate(commands[1:]):
         reply = await talk.ask(b"" if ahead else command, Phase.RCPT)
-        if refusal is None and not _agrees(reply):
-            answers.of[index] = (reply, Phase.RCPT)
-    refused = refusal is not None or len(answers.of) == len(commands) - 1
-    if refused and not ahead:
-        return refusal
+        if not _agrees(reply):
+            answers.of.setdefault(index, (reply, Phase.RCPT))
+    nobody_left = len(answers.of) == count
+    if nobody_left and not ahead:
+        return
     reply = await talk.ask(b"" if ahead else b"DATA\r\n", Phase.DATA)
-    if not refused:
-        return None if reply.code == 354 else (reply, Phase.DATA)
-    if reply.code == 354:
+    if reply.code != 354:
+        answers.all_open(count, reply, Phase.DATA)
+    elif nobody_left:
         # It asks for a message that no recipient is left for: better no session than an empty mail.
         talk.stream.abort()
-    return refusal
 
 
 def _agrees(reply: Reply) -> bool:
@@ -279,7 +295,7 @@ def _check(outgoing: Outgoing, extensions: dict[str, str]) -> Trouble | None:
     """Whether the peer can take this message at all, before bothering it."""
     limit = extensions.get("size", "").strip()
     # RFC 1870 4: zero, or nothing, says that there is no fixed limit.
-    if limit.isdigit() and 0 < int(limit) < outgoing.size:
+    if limit.isdecimal() and len(limit) <= 20 and 0 < int(limit) < outgoing.size:
         return Trouble(Fault.TOO_LARGE, f"the message has {outgoing.size} octets, the receiving host takes {limit}")
     if "smtputf8" not in extensions and outgoing.needs_smtputf8():
         return Trouble(Fault.NO_SMTPUTF8, "the receiving host takes no international addresses (SMTPUTF8)")
@@ -288,9 +304,8 @@ def _check(outgoing: Outgoing, extensions: dict[str, str]) -> Trouble | None:
     return None
 
 
-def _mail(outgoing: Outgoing, extensions: dict[str, str]) -> bytes:
+def _mail(outgoing: Outgoing, extensions: dict[str, str], *, utf8: bool) -> bytes:
     envelope = outgoing.message.envelope
-    utf8 = "smtputf8" in extensions and outgoing.needs_smtputf8()
     path = "" if outgoing.reverse_path is None else _path(outgoing.reverse_path, utf8=utf8)
     words = [f"MAIL FROM:<{path}>"]
     if "size" in extensions:
@@ -307,8 +322,8 @@ def _mail(outgoing: Outgoing, extensions: dict[str, str]) -> bytes:
     return _line(words)
 
 
-def _rcpt(recipient: Recipient, extensions: dict[str, str]) -> bytes:
-    words = [f"RCPT TO:<{_path(recipient.address, utf8='smtputf8' in extensions)}>"]
+def _rcpt(recipient: Recipient, extensions: dict[str, str], *, utf8: bool) -> bytes:
+    words = [f"RCPT TO:<{_path(recipient.address, utf8=utf8)}>"]
     if "dsn" in extensions:
         if recipient.notify:
             words.append(f"NOTIFY={','.join(sorted(recipient.notify))}")
@@ -328,14 +343,14 @@ def _line(words: Iterable[str]) -> bytes:
 def _complete_replies(buffer: bytes) -> Iterator[tuple[Reply, bytes]]:
     """The complete replies at the start of `buffer`, each with what follows it; raises ValueError for non-SMTP."""
     lines: list[str] = []
-    start = 0
+    start = begin = 0
     while (end := buffer.find(b"\n", start)) >= 0:
         line = buffer[start:end].rstrip(b"\r")
         start = end + 1
         code, separator = line[:3], line[3:4]
-        if not code.isdigit() or len(code) != 3 or separator not in (b"", b" ", b"-"):
+        if not code.isdigit() or separator not in (b"", b" ", b"-") or start - begin > _MOST_REPLY:
             raise ValueError("not a reply")
         lines.append(line[4:].decode("utf-8", "replace"))
         if separator != b"-":
             yield parse_reply(int(code), "\n".join(lines)), buffer[start:]
-            lines = []
+            lines, begin = [], start

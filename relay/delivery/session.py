@@ -5,13 +5,13 @@ handed to `ReplyStream`.
 """
 
 import asyncio
-import contextlib
 import socket
 import ssl
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
+from pathlib import Path
+from typing import TypeVar, cast
 
 import aiosmtplib
 
@@ -32,6 +32,7 @@ class OpenSession:
     """A session that is ready for transactions. `extensions` in lower case, with their parameters."""
 
     target: Target
+    route: Route
     stream: ReplyStream
     extensions: dict[str, str]
     tls: str | None
@@ -66,7 +67,7 @@ async def open_session(target: Target, route: Route, opening: Opening) -> OpenSe
 
 
 async def _open(target: Target, route: Route, opening: Opening, *, tls: TlsPolicy) -> OpenSession:
-    timeouts = opening.timeouts
+    timeouts, context = opening.timeouts, _context_for(tls, route.ca)
     sock = await _connect(target, timeouts.connect)
     client = aiosmtplib.SMTP(
         hostname=target.host,
@@ -74,7 +75,7 @@ async def _open(target: Target, route: Route, opening: Opening, *, tls: TlsPolic
         local_hostname=opening.hostname,
         use_tls=tls is TlsPolicy.IMPLICIT,
         start_tls=False,
-        tls_context=_tls_context(tls, route.ca),
+        tls_context=context,
         timeout=timeouts.greeting,
     )
     try:
@@ -83,7 +84,7 @@ async def _open(target: Target, route: Route, opening: Opening, *, tls: TlsPolic
         await _secure(client, tls, timeouts)
         if route.server is not None:
             await _login(client, route.server, timeouts.command)
-        return _hand_over(client, target)
+        return _hand_over(client, target, route)
     except BaseException:
         client.close()
         raise
@@ -91,23 +92,30 @@ async def _open(target: Target, route: Route, opening: Opening, *, tls: TlsPolic
 
 async def _connect(target: Target, timeout: float) -> socket.socket:  # noqa: ASYNC109 -- a setting, passed down
     family = socket.AF_INET6 if ":" in target.ip else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = None
     try:
+        # Here too: a machine may have no IPv6, or no more sockets.
+        sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setblocking(False)  # noqa: FBT003 -- its only argument
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         async with asyncio.timeout(timeout):
             await asyncio.get_running_loop().sock_connect(sock, (target.ip, target.port))
     except TimeoutError:
-        sock.close()
+        _close(sock)
         raise AttemptError(Trouble(Fault.TIMEOUT, f"{target.ip} does not answer"), Phase.CONNECT) from None
     except OSError as error:
-        sock.close()
+        _close(sock)
         text = f"no connection to {target.ip} port {target.port}: {error.strerror or error}"
         raise AttemptError(Trouble(Fault.REFUSED, text), Phase.CONNECT) from error
     except BaseException:
-        sock.close()
+        _close(sock)
         raise
     return sock
+
+
+def _close(sock: socket.socket | None) -> None:
+    if sock is not None:
+        sock.close()
 
 
 async def _hello(client: aiosmtplib.SMTP, timeout: float) -> None:  # noqa: ASYNC109 -- as above
@@ -151,16 +159,22 @@ async def _step(call: Awaitable[T], phase: Phase) -> T:
         return await call
     except aiosmtplib.SMTPResponseException as error:
         raise AttemptError(_reply_or_trouble(error.code, error.message), phase) from None
-    except ssl.SSLCertVerificationError as error:
-        text = f"the server's certificate is not valid: {error.verify_message}"
-        raise AttemptError(Trouble(Fault.CERTIFICATE, text), Phase.TLS) from None
     except ssl.SSLError as error:
-        raise AttemptError(Trouble(Fault.TLS, f"TLS failed: {error.reason or error}"), Phase.TLS) from None
+        raise AttemptError(_tls_trouble(error), Phase.TLS) from None
     except (TimeoutError, aiosmtplib.SMTPTimeoutError):
         raise AttemptError(Trouble(Fault.TIMEOUT, f"no answer to {phase}"), phase) from None
     except (OSError, aiosmtplib.SMTPException) as error:
+        if isinstance(error.__cause__, ssl.SSLError):
+            # How aiosmtplib tells of a handshake that fails at the first octet.
+            raise AttemptError(_tls_trouble(error.__cause__), Phase.TLS) from None
         text = f"the connection broke during {phase}: {error}"
         raise AttemptError(Trouble(Fault.DISCONNECTED, text), phase) from error
+
+
+def _tls_trouble(error: ssl.SSLError) -> Trouble:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Trouble(Fault.CERTIFICATE, f"the server's certificate is not valid: {error.verify_message}")
+    return Trouble(Fault.TLS, f"TLS failed: {error.reason or error}")
 
 
 def _reply_or_trouble(code: int, message: str) -> Reply | Trouble:
@@ -170,21 +184,33 @@ def _reply_or_trouble(code: int, message: str) -> Reply | Trouble:
         return Trouble(Fault.PROTOCOL, "the server's answer is not SMTP")
 
 
-def _hand_over(client: aiosmtplib.SMTP, target: Target) -> OpenSession:
-    transport = client.transport
-    if not isinstance(transport, asyncio.Transport) or transport.is_closing():
+def _hand_over(client: aiosmtplib.SMTP, target: Target, route: Route) -> OpenSession:
+    # uvloop's transports are asyncio's by duty, not by descent.
+    transport = cast("asyncio.Transport | None", client.transport)
+    if transport is None or transport.is_closing():
         raise AttemptError(Trouble(Fault.DISCONNECTED, "the server closed the connection"), Phase.HELLO)
     stream = ReplyStream(transport)
     transport.set_protocol(stream)
     ssl_object = transport.get_extra_info("ssl_object")
     tls = ssl_object.version() if ssl_object is not None else None
-    with contextlib.suppress(AttributeError):
-        transport.set_write_buffer_limits(high=256 * 1024)
-    return OpenSession(target, stream, dict(client.esmtp_extensions), tls)
+    transport.set_write_buffer_limits(high=256 * 1024)
+    return OpenSession(target, route, stream, dict(client.esmtp_extensions), tls)
+
+
+def _context_for(tls: TlsPolicy, ca: str | None) -> ssl.SSLContext:
+    """The context for a policy, with what the file `ca` says now."""
+    try:
+        if ca is None:
+            return _tls_context(tls, None)
+        found = Path(ca).stat()
+        return _tls_context(tls, ca, found.st_ino, found.st_size, found.st_mtime_ns)
+    except OSError as error:
+        text = f"the authorities in {ca} cannot be read: {error.strerror or error}"
+        raise AttemptError(Trouble(Fault.CERTIFICATE, text), Phase.TLS) from error
 
 
 @lru_cache(maxsize=256)
-def _tls_context(tls: TlsPolicy, ca: str | None) -> ssl.SSLContext:
+def _tls_context(tls: TlsPolicy, ca: str | None, *state: int) -> ssl.SSLContext:  # noqa: ARG001 -- tells states apart
     """One context a policy: building one costs more than the rest of the opening."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
