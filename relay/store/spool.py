@@ -4,7 +4,7 @@ This is the protocol that all stores keep; `tests/store` holds one contract suit
 SMTP, DNS or policy. A message is stored as it was given and never changed; only its deliveries change.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -205,7 +205,10 @@ class Spool(Protocol):
         ...
 
     async def heartbeat(self, *, now: float, detail: Mapping[str, Json]) -> int:
-        """Prolong this worker's leases, free those of dead workers; answers how many became free."""
+        """Prolong this worker's leases, free those of dead workers; answers how many became free.
+
+        A worker that has itself been silent for long only prolongs: whatever held it up may have held up all.
+        """
         ...
 
     async def sweep(self, *, now: float, keep_history: float) -> int:
@@ -260,6 +263,3 @@ class Order(StrEnum):
     HOLD = "hold"
     RELEASE = "release"
     DROP = "drop"
-
-
-Wake = Callable[[], None]

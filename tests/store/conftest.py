@@ -88,6 +88,12 @@ class Bench:
         for spool in list(self._running):
             await self.stop(spool)
 
+    async def outlive(self, spool: Spool) -> int:
+        """Let the leases of all but `spool` run out, and have it notice; how many it freed."""
+        self.clock.advance(self.lease_time)
+        await spool.heartbeat(now=self.now, detail={})
+        return await spool.heartbeat(now=self.now, detail={})
+
     def content(self, spool: Spool, octets: bytes) -> Content:
         writer = spool.writer()
         writer.write(octets)

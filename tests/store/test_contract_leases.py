@@ -115,6 +115,18 @@ async def test_the_work_of_a_dead_worker_is_taken_over_when_its_lease_runs_out(b
     assert await bench.lease(other) == [(message.queue_id, 0)]
 
 
+async def test_after_a_pause_of_all_nobody_is_taken_for_dead(bench, spool):
+    other = await bench.start(2)
+    message = await bench.put(spool, leased=True)
+    bench.clock.advance(bench.lease_time * 10)
+
+    assert await other.heartbeat(now=bench.now, detail={}) == 0
+    assert await spool.heartbeat(now=bench.now, detail={}) == 0
+    assert await other.heartbeat(now=bench.now, detail={}) == 0
+    assert await bench.lease(other) == []
+    await spool.record([bench.change(message.queue_id)])
+
+
 async def test_heartbeats_keep_leases(bench, spool):
     other = await bench.start(2)
     await bench.put(spool, leased=True)

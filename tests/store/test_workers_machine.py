@@ -29,6 +29,7 @@ class Worker:
     slot: int
     spool: Spool
     lease_until: float
+    beaten_at: float
     begun: list = field(default_factory=list)
 
 
@@ -78,7 +79,7 @@ class Workers(RuleBasedStateMachine):
         if slot not in self.workers:
             self.dead = [worker for worker in self.dead if worker.slot != slot]
             spool = self.run(self.bench.start(slot))
-            self.workers[slot] = Worker(slot, spool, self.now + self.bench.lease_time)
+            self.workers[slot] = Worker(slot, spool, self.now + self.bench.lease_time, self.now)
             self.free_dead()
 
     @precondition(lambda self: len(self.workers) > 1)
@@ -109,7 +110,9 @@ class Workers(RuleBasedStateMachine):
         worker.lease_until = self.now + self.bench.lease_time
         before = sum(row.holder is not None for row in self.rows.values())
         freed = self.run(worker.spool.heartbeat(now=self.now, detail={}))
-        self.free_dead()
+        if self.now - worker.beaten_at <= self.bench.lease_time / 2:
+            self.free_dead()
+        worker.beaten_at = self.now
         assert freed == before - sum(row.holder is not None for row in self.rows.values())
 
     @rule(slot=slots, size=SIZES)

@@ -49,6 +49,7 @@ class SqliteSpool:
         self._worker = worker
         self._pid = pid
         self._clock = clock
+        self._beaten_at = 0.0
         self._segments: Segments
         self._writer: GroupWriter
 
@@ -60,7 +61,7 @@ class SqliteSpool:
         self._writer = GroupWriter(self._path, self._segments, worker=self._worker, clock=self._clock)
         if not self._worker:
             return
-        now = self._clock.now()
+        now = self._beaten_at = self._clock.now()
         instance, slot, _ = self._worker.rsplit(".", 2)
 
         def join(connection: apsw.Connection) -> None:
@@ -150,11 +151,18 @@ class SqliteSpool:
         """See Spool.heartbeat."""
         self._segments.forget_removed()
 
+        # After a pause of this worker (a suspended machine, a clock that jumped) the others may have had the same one:
+        # they get until the next heartbeat to show that they live.
+        paused = not 0 <= now - self._beaten_at <= LEASE_TIME / 2
+        self._beaten_at = now
+
         def beat(connection: apsw.Connection) -> int:
             connection.execute(
                 "UPDATE worker SET lease_until = ?, detail = ? WHERE worker = ?",
                 (now + LEASE_TIME, json.dumps(dict(detail)), self._worker),
             )
+            if paused:
+                return 0
             connection.execute(statements.FREE_DEAD_LEASES, (now,))
             return connection.changes()
 
