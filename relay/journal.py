@@ -38,7 +38,7 @@ class Journal:
             "relay_config_broken",
             "1 while the files on disk are wrong and the last good state is kept.",
             registry=registry,
-            multiprocess_mode="livemax",
+            multiprocess_mode="mostrecent",
         )
         self._by_type = {kind: self._events.labels(kind.value) for kind in EventType}
         self._broken.set(0)

@@ -136,8 +136,10 @@ class Supervisor:
         code = 70
         try:
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
+            # A worker that is about to read the configuration need not be told that it changed.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
             self._selector.close()
             os.close(self._lifeline[1])
             os.close(reading)
