@@ -1,7 +1,7 @@
 """Messages and deliveries of the spool as JSON. The names are part of what scripts rely on (docs/cli.md)."""
 
-from relay.events import Json
 from relay.clock import timestamp
+from relay.events import Json
 from relay.store.spool import Delivery, Entry, State
 
 
