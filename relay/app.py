@@ -212,6 +212,9 @@ class Worker:
                 await self._take_over(change)
             elif before is not None and self._watcher.error is None:
                 self._journal.config_is_broken(broken=False)
+            if full:
+                # Somebody repaired something and says so: what waits for it need not wait for the next look.
+                await self._release()
 
     async def _take_over(self, change: Change) -> None:
         try:
@@ -231,7 +234,14 @@ class Worker:
         if _needs_restart(change):
             data["restart"] = "listeners, store, dns and workers change at the next start"
         self._emit(EventType.RELOADED, data)
-        await self._dispatcher.release_held()
+        await self._release()
+
+    async def _release(self) -> None:
+        try:
+            await self._dispatcher.release_held()
+        except SpoolError as error:
+            # The configuration counts all the same, and the next look at what is held is not far.
+            log.warning("what is held cannot be looked at now", error=str(error))
 
     def _reload_failed(self, error: str) -> None:
         self._journal.config_is_broken(broken=True)
