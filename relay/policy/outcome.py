@@ -176,8 +176,11 @@ def _classify_permanent(reply: Reply, phase: Phase, *, account: bool) -> Outcome
 
 
 def _is_permission(reply: Reply, phase: Phase) -> bool:
-    # To MAIL, 552 speaks of this message's size (RFC 1870 6.1), everything else of who may send.
-    return reply.code == 530 or (phase is Phase.MAIL and reply.code != 552)
+    if phase is Phase.MAIL:
+        # 552 speaks of this message's size (RFC 1870 6.1), everything else of who may send.
+        return reply.code != 552
+    # Many servers keep what they have against the sender until RCPT: RFC 3463 3.8 tells it from "no such user".
+    return reply.code == 530 or (phase is Phase.RCPT and reply.enhanced.startswith("5.7."))
 
 
 def _status(reply: Reply, default: str) -> str:

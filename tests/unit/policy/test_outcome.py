@@ -31,7 +31,9 @@ def expected(reply: Reply, phase: Phase, *, account: bool) -> tuple[Action, Scop
         return HOLD_ACCOUNT
     if reply.code < 500:
         return DEFER_RECIPIENT if phase is Phase.RCPT else DEFER_MESSAGE
-    permission = account and (reply.code == 530 or (phase is Phase.MAIL and reply.code != 552))
+    by_sender = phase is Phase.MAIL and reply.code != 552
+    by_security = phase is Phase.RCPT and reply.enhanced.startswith("5.7.")
+    permission = account and (reply.code == 530 or by_sender or by_security)
     too_many = phase is Phase.RCPT and reply.code == 552 and not reply.enhanced
     refused = FAIL_RECIPIENT if phase is Phase.RCPT else FAIL_MESSAGE
     return HOLD_ACCOUNT if permission else DEFER_RECIPIENT if too_many else refused
