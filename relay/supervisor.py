@@ -1,30 +1,18 @@
-"""The parent process: starts equal workers, restarts what dies, passes signals on, tells systemd. Handles no mail.
+"""The parent process at work: restarts what dies, passes signals on, tells systemd. Handles no mail.
 
-Workers are forked from a parent that has loaded the program and nothing else - no thread, no event loop, no open
-database - so that they share its memory. Each holds the end of a pipe that closes when the parent is gone, whatever
-way it went, and then stops by itself.
+`relay.start` forks the workers and then becomes this program, which loads next to nothing: a parent that kept all it
+had loaded would cost as much memory as a worker. Workers that are started later are programs of their own. Each
+worker holds the end of a pipe that closes when the parent is gone, whatever way it went, and then stops by itself.
 """
 
 import contextlib
-import fcntl
-import gc
+import json
 import os
-import secrets
 import selectors
 import signal
 import socket
 import sys
-import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-
-import structlog
-
-from relay.config.settings import Settings
-from relay.config.values import Endpoint
-from relay.store.open import store_path
 
 EX_CONFIG = 78
 _TICK = 1.0
@@ -32,81 +20,52 @@ _SILENT = 90.0  # seconds without a sign of life after which a worker is ended
 _STOP = 60.0
 _PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 _LONG_LIFE = 30.0
-
-log = structlog.get_logger("relay.supervisor")
-
-
-class StartError(Exception):
-    """The relay cannot start here; the message says why and what to do."""
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """What a worker gets from its parent: its name, the pipe that ends with the parent, the pipe to say words into."""
+class Slot:
+    """The place of one worker, and what is known of the one in it; `pid` 0: nobody."""
 
-    name: str
-    lifeline: int
-    notices: int
-
-
-Work = Callable[[Path, Ends], int]
-
-
-@dataclass(slots=True)
-class _Slot:
-    number: int
-    started: int = 0
-    failures: int = 0
-    pid: int = 0
-    notices: int = -1
-    ready: bool = False
-    started_at: float = 0.0
-    alive_at: float = 0.0
-    start_again_at: float = 0.0
+    def __init__(self, number: int, pid: int, notices: int) -> None:
+        self.number = number
+        self.pid = pid
+        self.notices = notices
+        self.started = 1
+        self.failures = 0
+        self.ready = False
+        self.started_at = self.alive_at = time.monotonic()
+        self.start_again_at = 0.0
 
 
 class Supervisor:
-    """Runs the workers of one relay until told to stop."""
+    """Keeps the workers of one relay alive until told to stop.
 
-    def __init__(self, config: Path, settings: Settings) -> None:
+    `instance` names this relay's life, `lifeline` is the pipe (reading, writing) whose end tells workers to stop.
+    """
+
+    def __init__(self, config: str, instance: str, lifeline: tuple[int, int], slots: list[Slot]) -> None:
         self._config = config
-        self._settings = settings
-        self._slots = [_Slot(number) for number in range(settings.workers or os.cpu_count() or 1)]
-        self._instance = secrets.token_hex(4)
+        self._instance = instance
+        self._lifeline = lifeline
+        self._slots = slots
         self._selector = selectors.DefaultSelector()
         self._stopping_since: float | None = None
         self._exit_code = 0
         self._told_ready = False
 
-    def run(self, load: Callable[[], Work]) -> int:
-        """Run until SIGTERM or SIGINT; the exit code. Raises StartError when there is no starting at all.
-
-        `load` brings in the program of a worker. It is called when the environment is ready for that.
-        """
+    def run(self) -> int:
+        """Run until SIGTERM or SIGINT; the exit code."""
         with contextlib.ExitStack() as stack:
-            stack.callback(os.close, _lock_store(store_path(self._settings.store)))
-            _check_ports(self._settings)
-            metrics = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="relay-metrics-", ignore_cleanup_errors=True)
-            )
-            # prometheus_client looks for it when it is imported.
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
-            self._work = load()
-            self._lifeline = os.pipe()
             self._listen_for_signals(stack)
-            # What is loaded stays loaded: a collection must not touch, and so copy, the pages shared by all.
-            gc.collect()
-            gc.freeze()
-            while self._is_needed():
+            for slot in self._slots:
+                self._listen_to(slot)
+            while self._stopping_since is None or any(slot.pid for slot in self._slots):
+                self._reap()
                 self._start_due()
                 for key, _ in self._selector.select(_TICK):
                     key.data()
-                self._reap()
                 self._watch()
         return self._exit_code
-
-    def _is_needed(self) -> bool:
-        return self._stopping_since is None or any(slot.pid for slot in self._slots)
 
     # Workers.
 
@@ -116,46 +75,24 @@ class Supervisor:
             if not slot.pid and self._stopping_since is None and now >= slot.start_again_at:
                 self._start(slot)
 
-    def _start(self, slot: _Slot) -> None:
+    def _start(self, slot: Slot) -> None:
         slot.started += 1
         slot.ready = False
         slot.started_at = slot.alive_at = time.monotonic()
-        reading, writing = os.pipe()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        slot.pid = os.fork()
-        if not slot.pid:
-            self._be_worker(slot, reading, writing)
+        slot.notices, writing = os.pipe()
+        os.set_inheritable(writing, True)  # noqa: FBT003 -- its only form
+        name = f"{self._instance}.{slot.number}.{slot.started}"
+        words = (sys.executable, "-m", "relay.worker", self._config, name, str(self._lifeline[0]), str(writing))
+        # A worker that is about to read the configuration need not be told that it changed.
+        slot.pid = os.posix_spawn(sys.executable, words, os.environ, setsigdef=(signal.SIGTERM, signal.SIGINT))
         os.close(writing)
-        os.set_blocking(reading, False)
-        slot.notices = reading
-        self._selector.register(reading, selectors.EVENT_READ, lambda: self._hear(slot))
+        self._listen_to(slot)
 
-    def _be_worker(self, slot: _Slot, reading: int, writing: int) -> None:
-        """The child's life; never returns."""
-        code = 70
-        try:
-            signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
-                signal.signal(number, signal.SIG_DFL)
-            # A worker that is about to read the configuration need not be told that it changed.
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
-            self._selector.close()
-            os.close(self._lifeline[1])
-            os.close(reading)
-            for other in self._slots:
-                if other.notices >= 0:
-                    os.close(other.notices)
-            name = f"{self._instance}.{slot.number}.{slot.started}"
-            code = self._work(self._config, Ends(name, self._lifeline[0], writing))
-        except BaseException:
-            log.exception("a worker failed")
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+    def _listen_to(self, slot: Slot) -> None:
+        os.set_blocking(slot.notices, False)
+        self._selector.register(slot.notices, selectors.EVENT_READ, lambda: self._hear(slot))
 
-    def _hear(self, slot: _Slot) -> None:
+    def _hear(self, slot: Slot) -> None:
         """A worker has something to say: that it is ready, that it lives; or nothing more, ever."""
         with contextlib.suppress(BlockingIOError):
             words = os.read(slot.notices, 4096)
@@ -164,7 +101,7 @@ class Supervisor:
             if not words:
                 self._deafen(slot)
 
-    def _deafen(self, slot: _Slot) -> None:
+    def _deafen(self, slot: Slot) -> None:
         if slot.notices >= 0:
             self._selector.unregister(slot.notices)
             os.close(slot.notices)
@@ -177,12 +114,12 @@ class Supervisor:
                 if pid:
                     self._ended(slot, os.waitstatus_to_exitcode(status))
 
-    def _ended(self, slot: _Slot, code: int) -> None:
+    def _ended(self, slot: Slot, code: int) -> None:
         slot.pid = 0
         self._deafen(slot)
         if self._stopping_since is not None:
             return
-        if code == EX_CONFIG and not slot.ready:
+        if code == EX_CONFIG and not self._told_ready:
             self._exit_code = EX_CONFIG
             self._stop()
             return
@@ -190,7 +127,7 @@ class Supervisor:
         slot.failures = 0 if now - slot.started_at > _LONG_LIFE else slot.failures + 1
         pause = _PAUSES[min(slot.failures, len(_PAUSES)) - 1] if slot.failures else 0.0
         slot.start_again_at = now + pause
-        log.error("a worker died", slot=slot.number, code=code, again_in=pause)
+        _say("worker-died", slot=slot.number, code=code, again_in=pause)
 
     def _watch(self) -> None:
         """Tell systemd how things are; end workers that have gone silent, and those that will not stop."""
@@ -202,7 +139,7 @@ class Supervisor:
         overdue = self._stopping_since is not None and now - self._stopping_since > _STOP
         for slot in self._slots:
             if slot.pid and (overdue or now - slot.alive_at > _SILENT):
-                log.error("a worker is silent, ending it", slot=slot.number)
+                _say("worker-silent", slot=slot.number)
                 self._signal(signal.SIGKILL, slot)
 
     # Signals.
@@ -213,19 +150,20 @@ class Supervisor:
         for end in (hearing, telling):
             end.setblocking(False)  # noqa: FBT003 -- its only argument
             stack.callback(end.close)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-            signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
         stack.callback(signal.set_wakeup_fd, -1)
+        self._selector.register(hearing, selectors.EVENT_READ, lambda: self._obey(hearing.recv(4096)))
+        for number in _SIGNALS:
+            signal.signal(number, lambda *_: None)
+        # Those that came before there was anybody to hear them were kept by the kernel.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
-        def hear() -> None:
-            for number in hearing.recv(4096):
-                if number in (signal.SIGTERM, signal.SIGINT):
-                    self._stop()
-                elif number == signal.SIGHUP:
-                    self._signal(signal.SIGHUP, *self._slots)
-
-        self._selector.register(hearing, selectors.EVENT_READ, hear)
+    def _obey(self, numbers: bytes) -> None:
+        for number in numbers:
+            if number in (signal.SIGTERM, signal.SIGINT):
+                self._stop()
+            elif number == signal.SIGHUP:
+                self._signal(signal.SIGHUP, *(slot for slot in self._slots if slot.ready))
 
     def _stop(self) -> None:
         if self._stopping_since is None:
@@ -233,45 +171,36 @@ class Supervisor:
             _notify("STOPPING=1")
             self._signal(signal.SIGTERM, *self._slots)
 
-    def _signal(self, number: signal.Signals, *slots: _Slot) -> None:
+    def _signal(self, number: signal.Signals, *slots: Slot) -> None:
         for slot in slots:
             if slot.pid:
                 os.kill(slot.pid, number)
 
 
-def _lock_store(path: Path) -> int:
-    """Make sure that nobody else works on this store: all other workers known there are then dead."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(path.with_name(path.name + ".instance"), os.O_RDWR | os.O_CREAT, 0o600)
+def command(config: str, instance: str, lifeline: tuple[int, int], workers: list[tuple[int, int]]) -> list[str]:
+    """The command line that makes a process the supervisor of these workers, given as (pid, notices)."""
+    return [sys.executable, "-m", "relay.supervisor", json.dumps([config, instance, lifeline, workers])]
+
+
+def main() -> int:
+    """Become the supervisor of workers that run already; see `command`."""
+    config, instance, (reading, writing), workers = json.loads(sys.argv[1])
+    # Workers must be able to see the end of the lifeline, so none of them may hold its other end.
+    os.set_inheritable(writing, False)  # noqa: FBT003 -- its only form
+    for _, notices in workers:
+        os.set_inheritable(notices, False)  # noqa: FBT003 -- its only form
+    slots = [Slot(number, pid, notices) for number, (pid, notices) in enumerate(workers)]
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise StartError(f"another relay is working on {path}; stop it first, or give this one its own store") from None
-    # The workers inherit it: as long as one of them lives, this store is taken.
-    return lock
+        return Supervisor(config, instance, (reading, writing), slots).run()
+    finally:
+        import shutil  # noqa: PLC0415 -- not before: a parent of little memory is what this program is for
+
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
-def _check_ports(settings: Settings) -> None:
-    """Find out now whether the ports are free: workers share ports, and would share them with a stranger too."""
-    listeners = settings.listeners
-    for name, listener in (
-        ("submission", listeners.submission),
-        ("submissions", listeners.submissions),
-        ("mx", listeners.mx),
-        ("web", listeners.web),
-    ):
-        if listener is not None:
-            _check_port(name, listener.address)
-
-
-def _check_port(name: str, where: Endpoint) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in where.host else socket.AF_INET) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind((where.host, where.port))
-        except OSError as error:
-            raise StartError(f"listeners.{name}: cannot listen on {where}: {error.strerror}") from None
+def _say(event: str, **words: float) -> None:
+    line = {"event": event, **words, "level": "error", "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    print(json.dumps(line), file=sys.stderr, flush=True)  # noqa: T201 -- the log, without what a log library loads
 
 
 def _notify(state: str) -> None:
@@ -281,3 +210,7 @@ def _notify(state: str) -> None:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock, contextlib.suppress(OSError):
         sock.sendto(state.encode(), "\0" + where[1:] if where.startswith("@") else where)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

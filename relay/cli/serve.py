@@ -6,7 +6,7 @@ from relay.cli.options import DEFAULT_CONFIG, ConfigOption
 from relay.cli.trouble import ExitCode, Failure
 
 if TYPE_CHECKING:
-    from relay.supervisor import Work
+    from relay.start import Work
 
 
 def serve(*, config: ConfigOption = DEFAULT_CONFIG) -> None:
@@ -17,15 +17,14 @@ def serve(*, config: ConfigOption = DEFAULT_CONFIG) -> None:
     from relay.cli.reading import cache_of
     from relay.config.load import load
     from relay.log import set_up_log
-    from relay.supervisor import StartError, Supervisor
+    from relay.start import StartError, start
 
     settings = load(config, cache_of(config)).settings
     set_up_log(settings.log.level, settings.log.format)
     try:
-        code = Supervisor(config, settings).run(_load_worker)
+        start(config, settings, _load_worker)
     except StartError as error:
         raise Failure(ExitCode.UNAVAILABLE, f"relay: {error}") from None
-    raise SystemExit(code)
 
 
 def _load_worker() -> "Work":
