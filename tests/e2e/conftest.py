@@ -36,16 +36,20 @@ def relay_host(worker_id: str) -> str:
 
 @pytest.fixture
 async def start_relay(world: World, tmp_path: Path, relay_host: str) -> AsyncIterator[StartRelay]:
-    """Starts the relay of this test, with changes to the shipped settings; it must end well when the test does."""
+    """Starts the relay of this test, with changes to the shipped settings; it must end well when the test does.
+
+    With `start=False` it is only set up.
+    """
     relays: list[Relay] = []
 
-    async def start(**changes: Any) -> Relay:
+    async def begin(*, start: bool = True, **changes: Any) -> Relay:
         relay = Relay(tmp_path, world, relay_host, changes)
         relays.append(relay)
-        await relay.start()
+        if start:
+            await relay.start()
         return relay
 
-    yield start
+    yield begin
     for relay in relays:
         code = await relay.stop() if relay.is_running else 0
         sys.stdout.write(relay.log.read_text(errors="replace")[-20_000:])

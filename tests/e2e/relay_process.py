@@ -74,10 +74,14 @@ class Relay:
         self._write(name, yaml.safe_dump(merged(known, changes), sort_keys=False))
 
     def _write(self, name: str, text: str) -> None:
-        """Write a file as careful editors do: the relay never sees half of it."""
-        new = self.config / f".{Path(name).name}.new"
+        self.put(f"config/{name}", text)
+
+    def put(self, name: str, text: str) -> None:
+        """Write a file in its directory as careful editors do: nobody ever sees half of it."""
+        file = self.place / name
+        new = file.with_name(f".{file.name}.new")
         new.write_text(text)
-        new.replace(self.config / name)
+        new.replace(file)
 
     # Its life.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import grp
 import os
 import pwd
 import shutil
@@ -87,11 +88,12 @@ class Dovecot:
     def _write(self) -> None:
         user = "dovecot" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         owner = pwd.getpwnam(user)
+        group = grp.getgrgid(owner.pw_gid).gr_name
         users = self._place / "users"
         users.write_text(f"{self._account}:{{PLAIN}}{self._password}\n")
         users.chmod(0o640)
         os.chown(users, -1, owner.pw_gid)
-        (self._place / "dovecot.conf").write_text(_CONFIG.format(place=self._place, user=user, group=owner.pw_gid))
+        (self._place / "dovecot.conf").write_text(_CONFIG.format(place=self._place, user=user, group=group))
 
     async def _is_ready(self) -> None:
         async with asyncio.timeout(60):
