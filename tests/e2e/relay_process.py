@@ -100,14 +100,24 @@ class Relay:
                 env=os.environ | {"NOTIFY_SOCKET": "@" + name},
                 start_new_session=True,
             )
-            ended = asyncio.ensure_future(self.process.wait())
-            said = asyncio.ensure_future(asyncio.get_running_loop().sock_recv(notices, 100))
-            await asyncio.wait((ended, said), timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
-            ended.cancel()
-            ready = said.done() and said.result() == b"READY=1"
-            said.cancel()
+            ready = await self._says_ready(notices)
         if not ready:
             raise AssertionError(f"the relay did not become ready:\n{self.log.read_text()}")
+
+    async def _says_ready(self, notices: socket.socket) -> bool:
+        """Whether it tells the service manager that it is ready (sd_notify), before it ends."""
+        assert self.process is not None
+        ended = asyncio.ensure_future(self.process.wait())
+        words = b""
+        while words != b"READY=1" and not ended.done():
+            said = asyncio.ensure_future(asyncio.get_running_loop().sock_recv(notices, 100))
+            done, _ = await asyncio.wait((ended, said), timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+            if said not in done:
+                said.cancel()
+                break
+            words = said.result()
+        ended.cancel()
+        return words == b"READY=1"
 
     async def stop(self) -> int:
         """End it in good order; its exit code."""
@@ -133,15 +143,16 @@ class Relay:
             return [int(pid) for pid in text.split()]
         return []
 
-    async def kill_everything(self) -> None:
-        """Kill -9 the parent and all workers."""
+    async def kill_everything(self) -> int:
+        """Kill -9 the parent and all workers; how many that were."""
         assert self.process is not None
         pids = self.workers()
         for pid in (self.process.pid, *pids):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         await self.process.wait()
-        await until(lambda: not any(_is_alive(pid) for pid in pids), "the workers are gone")
+        await until(lambda: not any(is_alive(pid) for pid in pids), "the workers are gone")
+        return len(pids) + 1
 
     # Speaking to it.
 
@@ -298,7 +309,8 @@ def _get(url: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
