@@ -74,6 +74,8 @@ async def test_a_commit_in_progress_keeps_its_segment_although_cancelled(sqlite,
     assert acceptance.message.content.segment in spool._segments._open
     fence.set()
     await blocked
+    # Asked behind the commit, so answered behind it.
+    assert len(await spool.find(acceptance.message.queue_id)) == 1
     await other.sweep(now=sqlite.now, keep_history=0)
 
     assert sqlite.octets(other, acceptance.message) == b"x" * 2000

@@ -6,6 +6,7 @@ being added; whoever gets hold of that lock, and finds no live message in the se
 """
 
 import os
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,17 +19,25 @@ SEGMENT_SIZE = 64 * 1024 * 1024
 BLOCK_SIZE = 256 * 1024
 _OPEN_READERS = 16
 _BLOCKS_AT_ONCE = 1000
+# Small messages are delivered as soon as they are committed: what was just written need not be read again.
+_FRESH_MESSAGE = 64 * 1024
+_FRESH = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
 class _Segment:
-    """`messages` counts those on their way in, `waiting` holds the finished ones among them: not yet committed."""
+    """`messages` counts those on their way in, `waiting` holds the finished ones among them: not yet committed.
+
+    `unwritten` holds the ends of finished messages with their places; the store's thread writes them, many at a time,
+    before it puts the segment on stable storage.
+    """
 
     name: str
     fd: int
     size: int = 0
     messages: int = 0
     waiting: list[Content] = field(default_factory=list)
+    unwritten: deque[tuple[int, bytes]] = field(default_factory=deque)
     failure: SpoolError | None = None
 
 
@@ -46,6 +55,8 @@ class Segments:
         self._current: _Segment | None = None
         self._open: dict[str, _Segment] = {}
         self._readers: dict[str, int] = {}
+        self._fresh: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._fresh_size = 0
 
     def writer(self) -> "SegmentWriter":
         """Begin a message; raises SpoolFull when no segment can be made."""
@@ -58,6 +69,9 @@ class Segments:
     def read(self, content: Content, start: int, length: int) -> bytes:
         """See Spool.read."""
         length = min(length, content.size - start)
+        fresh = self._fresh.get((content.segment, content.extents[0][0])) if content.extents else None
+        if fresh is not None:
+            return fresh[start : start + length]
         parts: list[bytes] = []
         for offset, size in content.extents:
             if length <= 0:
@@ -91,6 +105,7 @@ class Segments:
             segment = self._open[name]
             if segment.failure is None:
                 try:
+                    _write_ends(segment)
                     os.fdatasync(segment.fd)
                 except OSError as error:
                     segment.failure = store_failure(error)
@@ -143,6 +158,13 @@ class Segments:
         for name, fd in list(self._readers.items()):
             if os.fstat(fd).st_nlink == 0:
                 os.close(self._readers.pop(name))
+
+    def remember(self, content: Content, octets: bytes) -> None:
+        """Keep a whole message at hand, for as long as it is among the latest."""
+        self._fresh[content.segment, content.extents[0][0]] = octets
+        self._fresh_size += len(octets)
+        while self._fresh_size > _FRESH:
+            self._fresh_size -= len(self._fresh.popitem(last=False)[1])
 
     def close(self) -> None:
         """Close all files; messages on their way in are lost, as promised to nobody."""
@@ -227,8 +249,13 @@ class SegmentWriter:
 
     def finish(self, *, header_size: int, body_hash: str) -> Content:
         """See ContentWriter.finish."""
-        self._flush()
+        end = b"".join(self._blocks)
+        if end:
+            self.segment.unwritten.append((self._place(len(end)), end))
+            self._blocks, self._waiting = [], 0
         content = Content(self.segment.name, tuple(self._extents), self._size, header_size, body_hash)
+        if 0 < self._size == len(end) <= _FRESH_MESSAGE:
+            self.segments.remember(content, end)
         self._content = content
         self.segment.waiting.append(content)
         return content
@@ -238,7 +265,7 @@ class SegmentWriter:
         if self._aborted:
             return
         self._aborted = True
-        self._blocks.clear()
+        self._blocks = []
         if self._content is not None:
             if self._content not in self.segment.waiting:
                 return
@@ -246,23 +273,52 @@ class SegmentWriter:
         self.segments.done(self.segment.name)
 
     def _flush(self) -> None:
-        if not self._blocks:
-            return
-        offset = self.segment.size
+        """Write a block now: memory must not grow with the message."""
+        blocks, size = self._blocks, self._waiting
         try:
-            written = os.pwritev(self.segment.fd, self._blocks[:_BLOCKS_AT_ONCE], offset)
-            if written < self._waiting:
-                rest = b"".join(self._blocks)
-                while written < len(rest):
-                    written += os.pwrite(self.segment.fd, memoryview(rest)[written:], offset + written)
+            _write(self.segment.fd, blocks, size, self.segment.size)
         except OSError as error:
             raise store_failure(error) from error
-        self.segment.size = offset + written
+        self._place(size)
+        self._blocks, self._waiting = [], 0
+
+    def _place(self, size: int) -> int:
+        """Take the next octets of the segment for this message; where they begin."""
+        offset = self.segment.size
+        self.segment.size += size
+        self._size += size
         if self._extents and sum(self._extents[-1]) == offset:
             last, length = self._extents[-1]
-            self._extents[-1] = (last, length + written)
+            self._extents[-1] = (last, length + size)
         else:
-            self._extents.append((offset, written))
-        self._size += written
-        self._blocks = []
-        self._waiting = 0
+            self._extents.append((offset, size))
+        return offset
+
+
+def _write_ends(segment: _Segment) -> None:
+    """Write what finished messages left to be written, neighbours together; raises OSError.
+
+    More may be added meanwhile: it is written now or the next time, and always before its message is committed.
+    """
+    run: list[bytes] = []
+    start = size = 0
+    while segment.unwritten:
+        offset, octets = segment.unwritten.popleft()
+        if run and offset != start + size:
+            _write(segment.fd, run, size, start)
+            run = []
+        if not run:
+            start, size = offset, 0
+        run.append(octets)
+        size += len(octets)
+    if run:
+        _write(segment.fd, run, size, start)
+
+
+def _write(fd: int, blocks: list[bytes], size: int, offset: int) -> None:
+    """Write all of `blocks`, of this size in all, at `offset`; raises OSError."""
+    written = os.pwritev(fd, blocks[:_BLOCKS_AT_ONCE], offset)
+    if written < size:
+        rest = b"".join(blocks)
+        while written < size:
+            written += os.pwrite(fd, memoryview(rest)[written:], offset + written)
