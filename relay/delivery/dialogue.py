@@ -18,6 +18,8 @@ from relay.mail.reply import Reply, parse_reply
 from relay.policy.outcome import Fault, Phase, Trouble
 
 _MOST_REPLY = 32 * 1024
+# Blocks are put together up to this size: one write, one TLS record less.
+_MOST_JOINED = 64 * 1024
 
 
 class ReplyStream(asyncio.Protocol):
@@ -274,7 +276,7 @@ def _stuffed(outgoing: Outgoing) -> Iterator[bytes]:
     """The content as it goes over the wire (RFC 5321 4.5.2), the final dot in the last block."""
     pending, line_start = outgoing.header, True
     for block in outgoing.body():
-        if len(pending) + len(block) > 64 * 1024:
+        if len(pending) + len(block) > _MOST_JOINED:
             if pending:
                 yield _stuff(pending, line_start=line_start)
                 line_start = pending.endswith(b"\n")

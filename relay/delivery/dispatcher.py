@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 
 import structlog
@@ -18,11 +18,11 @@ from relay.delivery.plan import Planner
 from relay.delivery.reporting import Reporter
 from relay.delivery.settle import Circumstances, Settlement, hold, settle
 from relay.dns import Resolver
-from relay.events import EventSink, Json
-from relay.policy.decision import Decision, Hold
+from relay.events import Event, EventSink, EventType, Json
+from relay.policy.decision import Decision, Hold, Wait
 from relay.policy.outcome import Action, Fault, Outcome, Phase, Scope, Trouble, classify
 from relay.policy.retry import Patience
-from relay.store.spool import Acceptance, Delivery, Entry, Message, Spool, SpoolError
+from relay.store.spool import Acceptance, Delivery, Entry, Message, Spool, SpoolError, State
 
 _MOST_IN_HAND = 1000
 _MOST_OF_ONE_COMPANY = 250
@@ -60,6 +60,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Future[None]] = set()
         self._lanes: Lanes[Batch] = Lanes(self._width, self._carrier, self._spawn)
         self._in_hand: Counter[str] = Counter()
+        self._count = 0
         self._refused_accounts: dict[str, tuple[float, Outcome]] = {}
         self._due = asyncio.Event()
         self._more_waits = False
@@ -67,19 +68,20 @@ class Dispatcher:
 
     def has_room(self, company: str) -> bool:
         """See Outbox.has_room."""
-        room = self._in_hand.total() < _MOST_IN_HAND and self._in_hand[company] < _MOST_OF_ONE_COMPANY
+        room = self._count < _MOST_IN_HAND and self._in_hand[company] < _MOST_OF_ONE_COMPANY
         self._more_waits = self._more_waits or not room
         return room and not self._stopping
 
     def take(self, entry: Entry) -> None:
         """See Outbox.take."""
         self._in_hand.update(delivery.company for delivery in entry.deliveries)
+        self._count += len(entry.deliveries)
         self._spawn(self._dispatch(entry))
 
     @property
     def in_hand(self) -> int:
         """How many deliveries this worker has in its hands."""
-        return self._in_hand.total()
+        return self._count
 
     def look(self) -> None:
         """Look for due deliveries now instead of in a moment."""
@@ -88,13 +90,13 @@ class Dispatcher:
     async def run(self) -> None:
         """Lease what falls due, until cancelled."""
         while True:
+            self._due.clear()
             try:
                 leased = await self._lease()
             except SpoolError as error:
                 log.warning("cannot lease", error=str(error))
                 leased = 0
             if leased < _LEASED_AT_ONCE:
-                self._due.clear()
                 try:
                     async with asyncio.timeout(_LOOK_AGAIN):
                         await self._due.wait()
@@ -105,26 +107,44 @@ class Dispatcher:
         """Finish what has begun, for at most `patience` seconds; the rest keeps its place in the spool."""
         self._stopping = True
         self._lanes.close()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=patience)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + patience
+        # Again and again: what ends now may leave an outcome to be written down.
+        while self._tasks and (left := end - loop.time()) > 0:
+            await asyncio.wait(self._tasks, timeout=left)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def release_held(self) -> None:
         """Let held mail go whose reason is gone: a repaired record, a changed password, a company that is back."""
-        snapshot = self._sending.active().snapshot
         for key, slug in await self._sending.spool.held():
-            company = snapshot.company(slug)
-            choice = await self.planner.choose_for(company, slug)
-            blocked = isinstance(choice, Hold) and choice.key == key
-            if isinstance(choice, Decision):
-                blocked = self._account_key(choice) == key
-            if not blocked and await self._sending.spool.release(key, now=self._sending.clock.now()):
-                self._due.set()
+            try:
+                if await self._is_blocked(key, slug):
+                    continue
+            except Exception:
+                log.exception("held mail cannot be judged", company=slug)
+                continue
+            await self._release(key)
+
+    async def _is_blocked(self, key: str, slug: str) -> bool:
+        """Whether the reason named `key` still keeps the company's mail from going."""
+        choice = await self.planner.choose_for(self._sending.active().snapshot.company(slug), slug)
+        match choice:
+            case Decision():
+                return self.account_key(choice) == key
+            case Hold():
+                return choice.key == key
+            case Wait():
+                # What cannot be looked up now may still be as it was.
+                return True
+
+    async def _release(self, key: str) -> None:
+        if await self._sending.spool.release(key, now=self._sending.clock.now()):
+            self._due.set()
 
     async def _lease(self) -> int:
-        room = min(_LEASED_AT_ONCE, _MOST_IN_HAND - self._in_hand.total())
+        room = min(_LEASED_AT_ONCE, _MOST_IN_HAND - self._count)
         if room <= 0 or self._stopping:
             return 0
         busy = [company for company, count in self._in_hand.items() if count >= _MOST_OF_ONE_COMPANY]
@@ -143,70 +163,78 @@ class Dispatcher:
         except Exception as error:
             log.exception("planning failed unexpectedly", queue_id=entry.message.queue_id)
             trouble = Trouble(Fault.UNEXPECTED, f"internal fault: {type(error).__name__}")
-            await self._defer(entry, [(delivery, trouble) for delivery in entry.deliveries])
+            await self._record(entry.message, [self._defer(entry, delivery, trouble) for delivery in entry.deliveries])
             return
         for batch in plan.batches:
             if self._lanes.waiting(batch.lane) < _MOST_IN_LANE:
                 self._lanes.add(batch)
             else:
-                await self._give_back(batch)
+                self._spawn(self._give_back(batch))
         now = self._sending.clock.now()
-        if plan.holds:
-            await self._record(
-                entry.message, [hold(entry.message, delivery, wish, now) for delivery, wish in plan.holds]
-            )
-        if plan.waits:
-            await self._defer(entry, [(delivery, Trouble(Fault.DNS, wait.reason)) for delivery, wait in plan.waits])
+        settlements = [hold(entry.message, delivery, wish, now) for delivery, wish in plan.holds]
+        settlements += [
+            self._defer(entry, delivery, Trouble(Fault.FACTS, wait.reason), wait.key) for delivery, wait in plan.waits
+        ]
+        if settlements:
+            await self._record(entry.message, settlements)
 
     async def _give_back(self, batch: Batch) -> None:
-        self._let_go(batch.deliveries)
         keys = [(batch.message.queue_id, delivery.number) for delivery in batch.deliveries]
-        await self._sending.spool.give_back(keys, next_attempt=self._sending.clock.now() + _LANE_FULL)
+        later = self._sending.clock.now() + _LANE_FULL
+        await self._insist(lambda: self._sending.spool.give_back(keys, next_attempt=later), batch.message)
+        self._let_go(batch.deliveries)
 
     def _let_go(self, deliveries: Sequence[Delivery]) -> None:
+        self._count -= len(deliveries)
         for delivery in deliveries:
             self._in_hand[delivery.company] -= 1
             if not self._in_hand[delivery.company]:
                 del self._in_hand[delivery.company]
-        if self._more_waits and self._in_hand.total() <= _MOST_OF_ONE_COMPANY // 2:
+        if self._more_waits and self._count <= _MOST_OF_ONE_COMPANY // 2:
             self._due.set()
 
-    async def _defer(self, entry: Entry, troubles: list[tuple[Delivery, Trouble]]) -> None:
-        circumstances = self._circumstances({})
-        settlements = [
-            settle(entry.message, delivery, classify(trouble, Phase.RESOLVE, account=False), circumstances)
-            for delivery, trouble in troubles
-        ]
-        await self._record(entry.message, settlements)
+    def _defer(self, entry: Entry, delivery: Delivery, trouble: Trouble, key: str = "") -> Settlement:
+        outcome = classify(trouble, Phase.RESOLVE, account=False)
+        return settle(entry.message, delivery, outcome, self._circumstances({}, account_key=key))
 
     def _carrier(self) -> "_Carrier":
         return _Carrier(self, Attempts(self._world))
 
-    def refused_account(self, batch: Batch) -> AttemptResult | None:
-        """The refusal of a moment ago, when this batch's account was refused then."""
-        until, outcome = self._refused_accounts.get(batch.route.key, (0.0, None))
+    def refused_account(self, account: str, batch: Batch) -> AttemptResult | None:
+        """The refusal of a moment ago, when this very account was refused then."""
+        until, outcome = self._refused_accounts.get(account, (0.0, None))
         if outcome is None or self._sending.clock.now() >= until:
             return None
         return AttemptResult([outcome] * len(batch.deliveries))
 
-    def settle_batch(self, batch: Batch, result: AttemptResult) -> None:
+    def note_account(self, account: str, result: AttemptResult) -> None:
+        """Remember whether an attempt found the account in order; mail that waits for it goes on when it did."""
+        for outcome in result.outcomes:
+            if outcome.action is Action.HOLD and outcome.scope is Scope.ACCOUNT:
+                self._refused_accounts[account] = (self._sending.clock.now() + _BREAKER, outcome)
+            elif outcome.action is Action.DELIVERED and self._refused_accounts.pop(account, None) is not None:
+                self._spawn(self._insist(lambda: self._release(account), None))
+
+    def settle_batch(self, batch: Batch, result: AttemptResult, account: str) -> None:
         """Write down what an attempt came to, while its carrier goes on."""
-        data = _describe(batch, result)
         circumstances = self._circumstances(
-            data,
-            account_key=self._account_key(batch.decision),
+            _describe(batch, result),
+            account_key=account,
             dsn_passed_on=result.dsn_passed_on,
             remote_host=result.target.host if result.target else "",
         )
-        for outcome in result.outcomes:
-            if outcome.action is Action.HOLD and outcome.scope is Scope.ACCOUNT:
-                until = self._sending.clock.now() + _BREAKER
-                self._refused_accounts[batch.route.key] = (until, outcome)
         settlements = [
             settle(batch.message, delivery, outcome, circumstances)
             for delivery, outcome in zip(batch.deliveries, result.outcomes, strict=True)
         ]
         self._spawn(self._record(batch.message, settlements))
+
+    def hold_batch(self, batch: Batch, fault: Exception) -> None:
+        """Put what nobody can make sense of before a person: trying again might deliver it twice."""
+        now = self._sending.clock.now()
+        wish = Hold("", f"internal fault: {type(fault).__name__}, see the log")
+        held = [hold(batch.message, delivery, wish, now) for delivery in batch.deliveries]
+        self._spawn(self._record(batch.message, held))
 
     def _circumstances(self, data: dict[str, Json], **more: str | bool) -> Circumstances:
         return Circumstances(
@@ -218,22 +246,38 @@ class Dispatcher:
         )
 
     async def _record(self, message: Message, settlements: list[Settlement]) -> None:
-        """Write outcomes down; a store in trouble is asked again until it takes them."""
-        changes = [settlement.change for settlement in settlements]
+        """Write outcomes down, with the reports they cause; a store in trouble is asked until it takes them."""
         events = [event for settlement in settlements for event in settlement.events]
-        for pause in chain(_RECORD_AGAIN, repeat(_RECORD_AGAIN[-1])):
+
+        async def write() -> None:
+            nonlocal settlements
             try:
                 reports = self._reports(message, settlements)
-                await self._sending.spool.record(changes, events, reports)
-                break
-            except SpoolError as error:
-                log.warning("an outcome cannot be recorded yet", queue_id=message.queue_id, error=str(error))
-                await asyncio.sleep(pause)
+            except SpoolError:
+                raise
+            except Exception:
+                log.exception("a report cannot be written", queue_id=message.queue_id)
+                settlements, reports = [_without_report(settlement) for settlement in settlements], []
+            await self._sending.spool.record([settlement.change for settlement in settlements], events, reports)
+            if reports:
+                self._due.set()
+
+        await self._insist(write, message)
         self._let_go([settlement.delivery for settlement in settlements])
         for event in events:
             self._sending.events.emit(event)
-        if reports:
-            self._due.set()
+
+    async def _insist(self, work: Callable[[], Awaitable[None]], message: Message | None) -> None:
+        """Do what must be done in the store, however long it takes until the store can."""
+        for pause in chain(_RECORD_AGAIN, repeat(_RECORD_AGAIN[-1])):
+            try:
+                await work()
+            except SpoolError as error:
+                queue_id = message.queue_id if message is not None else ""
+                log.warning("the store cannot be written yet", queue_id=queue_id, error=str(error))
+                await asyncio.sleep(pause)
+            else:
+                return
 
     def _reports(self, message: Message, settlements: list[Settlement]) -> list[Acceptance]:
         notices = [settlement.notice for settlement in settlements if settlement.notice is not None]
@@ -250,12 +294,10 @@ class Dispatcher:
                 reports.append(report)
         return reports
 
-    def _account_key(self, decision: Decision) -> str:
-        """Names a server's settings including its password: what mail waits for when the server refuses us."""
+    def account_key(self, decision: Decision) -> str:
+        """Names an author and a server's settings with its password: what mail waits for when the server refuses us."""
         server = decision.server
-        if server is None:
-            return ""
-        return self._facts.account_key(server)
+        return "" if server is None else self._facts.account_key(server, str(decision.author or ""))
 
     def _patience(self) -> Patience:
         delivery = self._sending.active().snapshot.settings.delivery
@@ -268,7 +310,14 @@ class Dispatcher:
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Future[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("delivery work failed unexpectedly", exc_info=error)
+            data: dict[str, Json] = {"error": f"{type(error).__name__}: {error}"}
+            self._sending.events.emit(Event(EventType.FAULT, self._sending.clock.now(), data=data))
 
 
 class _Carrier:
@@ -280,14 +329,32 @@ class _Carrier:
 
     async def carry(self, job: Batch) -> None:
         """See lanes.Carrier.carry."""
-        result = self._dispatcher.refused_account(job)
-        if result is None:
-            result = await self._attempts.attempt(job)
-        self._dispatcher.settle_batch(job, result)
+        dispatcher = self._dispatcher
+        try:
+            # Before the attempt: if the settings change meanwhile, the refusal was about these.
+            account = dispatcher.account_key(job.decision)
+            result = dispatcher.refused_account(account, job) if account else None
+            if result is None:
+                result = await self._attempts.attempt(job)
+                if account:
+                    dispatcher.note_account(account, result)
+            dispatcher.settle_batch(job, result, account)
+        except Exception as error:
+            log.exception("an attempt cannot be settled", queue_id=job.message.queue_id)
+            dispatcher.hold_batch(job, error)
 
     def close(self) -> None:
         """See lanes.Carrier.close."""
         self._attempts.close()
+
+
+def _without_report(settlement: Settlement) -> Settlement:
+    """As it is, or before a person where nobody else would hear that a mail did not arrive."""
+    change = settlement.change
+    if settlement.notice is not None and change.state in (State.FAILED, State.EXPIRED):
+        last = f"internal fault: the report cannot be written, see the log. {change.last}"
+        change = replace(change, state=State.HELD, last=last)
+    return replace(settlement, change=change, notice=None)
 
 
 def _describe(batch: Batch, result: AttemptResult) -> dict[str, Json]:

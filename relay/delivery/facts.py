@@ -1,6 +1,7 @@
 """What has to be looked up before an identity can be chosen, remembered as long as the DNS says it holds."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from relay.authn.spf import Verdict, evaluate_all
 from relay.clock import Clock
@@ -37,13 +38,20 @@ class Facts:
         self._known[key] = (min(result.expires for result in results.values()), fact)
         return fact
 
-    def account_key(self, server: Server) -> str:
-        """Names a server's settings, its password included: it changes when any of them does."""
+    def account_key(self, server: Server, author: str) -> str:
+        """Names a server's settings, its password and authorities included, and the author who sends there.
+
+        It changes when any of them does.
+        """
         try:
             password = resolve(server.password)
         except SecretError as error:
             password = str(error)
-        parts = (server.host, str(server.port), server.tls, server.username, password, server.ca or "")
+        try:
+            ca = Path(server.ca).read_text("latin-1") if server.ca is not None else ""
+        except OSError as error:
+            ca = str(error)
+        parts = (server.host, str(server.port), server.tls, server.username, password, server.ca or "", ca, author)
         return f"account:{server.username}@{server.host}:{self._active().keyring.fingerprint(*parts)}"
 
 

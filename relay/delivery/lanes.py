@@ -55,6 +55,7 @@ class _Lane(Generic[J]):
     waiting: OrderedDict[str, deque[J]] = field(default_factory=OrderedDict)
     carriers: int = 0
     idle: deque["asyncio.Future[bool]"] = field(default_factory=deque)
+    count: int = 0  # of jobs that wait
 
 
 class Lanes(Generic[J]):
@@ -77,6 +78,7 @@ class Lanes(Generic[J]):
         if lane is None:
             lane = self._lanes[job.lane] = _Lane(job.lane)
         lane.waiting.setdefault(job.company, deque()).append(job)
+        lane.count += 1
         self._serve(lane)
 
     def close(self) -> None:
@@ -88,7 +90,7 @@ class Lanes(Generic[J]):
     def waiting(self, key: str) -> int:
         """How many jobs wait in a lane."""
         lane = self._lanes.get(key)
-        return 0 if lane is None else sum(map(len, lane.waiting.values()))
+        return 0 if lane is None else lane.count
 
     def _serve(self, lane: _Lane[J]) -> None:
         if lane.idle:
@@ -130,6 +132,7 @@ class Lanes(Generic[J]):
             if self._busy[company] >= most:
                 continue
             job = jobs.popleft()
+            lane.count -= 1
             if jobs:
                 lane.waiting.move_to_end(company)
             else:

@@ -12,7 +12,7 @@ from relay.mail.envelope import Body, Recipient
 from relay.mail.message import Header, parse_header
 from relay.mail.rewrite import drop_bcc, ensure_message_id, rewrite_author
 from relay.mail.srs import srs_forward
-from relay.mail.verp import bounce_address
+from relay.mail.verp import TokenError, bounce_address
 from relay.policy.decision import Decision, Name, ReversePath
 from relay.store.spool import Delivery, Message, Spool
 
@@ -97,20 +97,18 @@ def _in_the_name_of(decision: Decision, header: Header, message: Message, contex
 
 
 def _reverse_path(message: Message, delivery: Delivery, decision: Decision, context: Context) -> Address | None:
+    given, secrets = message.envelope.reverse_path, context.keyring.signing
     match decision.reverse_path:
         case ReversePath.BOUNCE:
-            return bounce_address(
-                message.queue_id, delivery.number, domain=context.domain, secrets=context.keyring.signing
-            )
+            return bounce_address(message.queue_id, delivery.number, domain=context.domain, secrets=secrets)
         case ReversePath.AUTHOR:
             return decision.author
-        case ReversePath.SRS if message.envelope.reverse_path is not None:
-            return srs_forward(
-                message.envelope.reverse_path,
-                domain=context.domain,
-                secrets=context.keyring.signing,
-                day=int(context.now) // _DAY,
-            )
+        case ReversePath.SRS if given is not None:
+            try:
+                return srs_forward(given, domain=context.domain, secrets=secrets, day=int(context.now) // _DAY)
+            except TokenError:
+                # Too long to be carried in an address: the store knows it by this one.
+                return bounce_address(message.queue_id, delivery.number, domain=context.domain, secrets=secrets)
         case _:
             return None
 
@@ -120,4 +118,5 @@ def _recipient(delivery: Delivery, decision: Decision) -> Recipient:
     if decision.recipient is None:
         return given
     # RFC 3461 5.2.3: a forwarder says who the original recipient was, unless somebody did before.
-    return Recipient(decision.recipient, given.notify, given.orcpt or f"rfc822;{given.address}")
+    kind = "rfc822" if given.address.is_ascii else "utf-8"
+    return Recipient(decision.recipient, given.notify, given.orcpt or f"{kind};{given.address}")

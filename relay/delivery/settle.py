@@ -11,7 +11,7 @@ from relay.events import Event, EventType, Json
 from relay.mail.envelope import Notify
 from relay.mail.report import Action as ReportAction
 from relay.policy.decision import Hold
-from relay.policy.outcome import Action, Outcome
+from relay.policy.outcome import Action, Outcome, Scope
 from relay.policy.retry import Patience, Progress, Verdict, decide_retry
 from relay.store.spool import Change, Delivery, Message, Origin, State
 
@@ -44,7 +44,7 @@ class Circumstances:
     """How an attempt went beside its outcomes.
 
     `now` in seconds since the epoch, `chance` in [0, 1); `account_key` is what held mail waits for when a login or a
-    permission is refused; `data` goes along with every event.
+    permission is refused or a fact cannot be had; `data` goes along with every event.
     """
 
     now: float
@@ -103,8 +103,7 @@ def settle(message: Message, delivery: Delivery, outcome: Outcome, at: Circumsta
         case Action.DELIVERED:
             return _delivered(case, change)
         case Action.HOLD:
-            held = replace(change, state=State.HELD, hold_key=at.account_key)
-            return Settlement(delivery, held, (case.attempt_event(EventType.HELD),))
+            return _held(case, change)
         case Action.FAIL:
             return _failed(case, replace(change, state=State.FAILED))
         case Action.DEFER:
@@ -135,6 +134,11 @@ def _delivered(case: _Case, change: Change) -> Settlement:
     return Settlement(case.delivery, change, (delivered,), notice)
 
 
+def _held(case: _Case, change: Change) -> Settlement:
+    held = replace(change, state=State.HELD, hold_key=case.at.account_key)
+    return Settlement(case.delivery, held, (case.attempt_event(EventType.HELD),))
+
+
 def _failed(case: _Case, change: Change) -> Settlement:
     event = case.attempt_event(EventType.EXPIRED if change.state is State.EXPIRED else EventType.FAILED)
     if case.message.origin is not Origin.SUBMISSION:
@@ -154,6 +158,9 @@ def _deferred(case: _Case, change: Change) -> Settlement:
         )
     progress = Progress(case.message.received_at, change.attempts, case.delivery.delay_noticed)
     retry = decide_retry(case.at.patience, progress, now=case.at.now, chance=case.at.chance)
+    if retry.verdict is Verdict.EXPIRE and case.outcome.scope is Scope.ACCOUNT:
+        # Promise 4: what a person can repair never bounces mail.
+        return _held(case, change)
     if retry.verdict is Verdict.EXPIRE:
         return _failed(case, replace(change, state=State.EXPIRED))
     unknown: dict[str, Json] = {"unknown": True} if case.outcome.unknown else {}

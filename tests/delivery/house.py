@@ -1,7 +1,7 @@
 """The sending side of one worker: a real spool, a name server and scripted peers, all of it on loopback."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,20 @@ class House:
 
     def __post_init__(self) -> None:
         self.configure()
-        self.dispatcher = Dispatcher(Sending(lambda: self.active, self.spool, self.resolver, self.clock, self.sink))
+        self.changed = asyncio.Event()
+        self.dispatcher = self.make_dispatcher()
+
+    def make_dispatcher(self) -> Dispatcher:
+        """Another worker's sending side, over the same spool."""
+        dispatcher = Dispatcher(Sending(lambda: self.active, self.spool, self.resolver, self.clock, self.sink))
+        let_go = dispatcher._let_go
+
+        def watched(deliveries: Sequence[Delivery]) -> None:
+            let_go(deliveries)
+            self.changed.set()
+
+        dispatcher._let_go = watched  # type: ignore[method-assign]
+        return dispatcher
 
     def configure(self, *companies: Company, **changes: Any) -> None:
         """Take over another configuration, as a reload does; what is not named stays."""
@@ -216,9 +229,9 @@ class House:
 
     async def settled(self) -> None:
         """Wait until the dispatcher has nothing in its hands."""
-        tasks = self.dispatcher._tasks
         while self.dispatcher.in_hand:
-            await asyncio.wait(set(tasks), return_when=asyncio.FIRST_COMPLETED)
+            self.changed.clear()
+            await self.changed.wait()
 
     async def deliveries(self, queue_id: str) -> tuple[Delivery, ...]:
         return (await self.spool.find(queue_id))[0].deliveries

@@ -63,30 +63,31 @@ async def test_what_is_no_answer_defers_the_mail_and_says_nothing_about_it(house
 
 @pytest.mark.parametrize("ehlo", [Script().ehlo, WITHOUT_PIPELINING], ids=["pipelining", "without"])
 @pytest.mark.parametrize(
-    ("part", "reply", "action", "scope"),
+    ("part", "reply", "wanted"),
     [
-        ("banner", "450 4.3.2 Busy", Action.DEFER, Scope.TARGET),
-        ("banner", "554 5.7.1 Go away", Action.DEFER, Scope.TARGET),
-        ("ehlo", "450 4.3.2 Busy", Action.DEFER, Scope.TARGET),
-        ("mail", "451 4.7.1 Greylisted", Action.DEFER, Scope.MESSAGE),
-        ("mail", "550 5.7.1 Go away", Action.FAIL, Scope.MESSAGE),
-        ("mail", "354 What?", Action.DEFER, Scope.TARGET),
-        ("rcpt", "450 4.2.1 Busy", Action.DEFER, Scope.RECIPIENT),
-        ("rcpt", "550 5.1.1 Nobody", Action.FAIL, Scope.RECIPIENT),
-        ("rcpt", "552 Too many", Action.DEFER, Scope.RECIPIENT),
-        ("data", "451 4.3.0 Later", Action.DEFER, Scope.MESSAGE),
-        ("data", "554 5.5.1 No", Action.FAIL, Scope.MESSAGE),
-        ("data", "250 2.0.0 What?", Action.DEFER, Scope.TARGET),
-        ("end", "451 4.3.0 Later", Action.DEFER, Scope.MESSAGE),
-        ("end", "550 5.7.1 Spam", Action.FAIL, Scope.MESSAGE),
-        ("end", "250-2.0.0 Taken\r\n250 2.0.0 as 4711", Action.DELIVERED, Scope.RECIPIENT),
+        ("banner", "450 4.3.2 Busy", (Action.DEFER, Scope.TARGET)),
+        ("banner", "554 5.7.1 Go away", (Action.DEFER, Scope.TARGET)),
+        ("ehlo", "450 4.3.2 Busy", (Action.DEFER, Scope.TARGET)),
+        ("mail", "451 4.7.1 Greylisted", (Action.DEFER, Scope.MESSAGE)),
+        ("mail", "550 5.7.1 Go away", (Action.FAIL, Scope.MESSAGE)),
+        ("mail", "354 What?", (Action.DEFER, Scope.TARGET)),
+        ("rcpt", "450 4.2.1 Busy", (Action.DEFER, Scope.RECIPIENT)),
+        ("rcpt", "550 5.1.1 Nobody", (Action.FAIL, Scope.RECIPIENT)),
+        ("rcpt", "552 Too many", (Action.DEFER, Scope.RECIPIENT)),
+        ("data", "451 4.3.0 Later", (Action.DEFER, Scope.MESSAGE)),
+        ("data", "554 5.5.1 No", (Action.FAIL, Scope.MESSAGE)),
+        ("data", "250 2.0.0 What?", (Action.DEFER, Scope.TARGET)),
+        ("end", "451 4.3.0 Later", (Action.DEFER, Scope.MESSAGE)),
+        ("end", "550 5.7.1 Spam", (Action.FAIL, Scope.MESSAGE)),
+        ("end", "250-2.0.0 Taken\r\n250 2.0.0 as 4711", (Action.DELIVERED, Scope.RECIPIENT)),
     ],
 )
-async def test_answers_are_kept_with_their_phase(house, part, reply, action, scope, ehlo):
+async def test_answers_are_kept_with_their_phase(house, part, reply, wanted, ehlo):
     async with ScriptedPeer(replace(Script(ehlo=ehlo), **{part: Say(reply)})) as peer:
         house.configure(delivery={"port": peer.port}, timeouts=PATIENT)
         (outcome,) = (await house.attempt()).outcomes
-        assert (outcome.action, outcome.scope, outcome.phase) == (action, scope, PHASES[part])
+        assert (outcome.action, outcome.scope) == wanted
+        assert outcome.phase is PHASES[part]
         assert outcome.reply is not None
         assert outcome.reply.code == int(reply[:3])
 

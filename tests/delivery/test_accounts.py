@@ -1,0 +1,161 @@
+"""Companies' own servers that refuse us: mail is held, the account is spared, and all goes on when it is repaired."""
+
+from typing import Self
+
+import pytest
+
+from relay.events import EventType
+from relay.sandbox.certificates import Authority
+from relay.sandbox.scripted_peer import Say, Script, ScriptedPeer
+from relay.store.spool import State
+
+from .house import DOMAIN, House, server_at, with_server
+
+EHLO = Say("250-peer.example\r\n250-STARTTLS\r\n250-PIPELINING\r\n250 AUTH PLAIN")
+WRONG = Script(ehlo=EHLO, auth=Say("535 5.7.8 Wrong"))
+RIGHT = Script(ehlo=EHLO)
+
+
+class Account:
+    """A company whose mail goes through a server of its own; its scripts hold for one connection each."""
+
+    def __init__(self, house: House, tmp_path, *scripts: Script) -> None:
+        self.house = house
+        self.password = tmp_path / "password"
+        self.password.write_text("first")
+        authority = Authority()
+        self.ca = tmp_path / "ca.pem"
+        self.ca.write_bytes(authority.ca_pem)
+        self.peer = ScriptedPeer(*scripts, tls=authority.server_context("smtp.own.example"))
+
+    async def __aenter__(self) -> Self:
+        await self.peer.__aenter__()
+        house = self.house
+        house.zones.publish("smtp.own.example", "A", "127.0.0.1")
+        company = with_server(server_at(self.peer.port, self.password, ca=self.ca))
+        house.configure(company, delivery={"connections_idle": "1ms"})
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.peer.__aexit__(None, None, None)
+
+    async def send(self, *recipients: str) -> str:
+        return await self.house.deliver(*recipients, company="own", sender=f"own@{DOMAIN}")
+
+    async def state(self, queue_id: str) -> State:
+        return (await self.house.delivery(queue_id)).state
+
+    @property
+    def logins(self) -> int:
+        return sum(line.startswith("AUTH") for record in self.peer.records for line in record.lines)
+
+
+async def test_a_refused_login_holds_mail_and_is_not_repeated(house, tmp_path):
+    async with Account(house, tmp_path, WRONG) as account:
+        ids = [await account.send(), await account.send()]
+        assert [await account.state(queue_id) for queue_id in ids] == [State.HELD, State.HELD]
+        keys = {(await house.delivery(queue_id)).hold_key for queue_id in ids}
+        assert len(keys) == 1
+        assert keys.pop().startswith("account:info@own.example@smtp.own.example:")
+        assert account.logins == 1
+        assert await house.reports() == []
+        assert "first" not in str(house.sink.events)
+        await house.dispatcher.release_held()
+        assert [await account.state(queue_id) for queue_id in ids] == [State.HELD, State.HELD]
+
+
+async def test_a_new_password_releases_at_once_even_within_the_pause(house, tmp_path):
+    """And the mail is not held again for the refusal of the old one."""
+    async with Account(house, tmp_path, WRONG, RIGHT) as account:
+        queue_id = await account.send()
+        account.password.write_text("second")
+        await house.dispatcher.release_held()
+        assert await account.state(queue_id) is State.QUEUED
+        assert await house.lease() == 1
+        assert await account.state(queue_id) is State.DELIVERED
+        assert account.logins == 2
+
+
+async def test_a_password_that_changes_during_the_attempt_releases_too(house, tmp_path):
+    async with Account(house, tmp_path, WRONG, RIGHT) as account:
+        real = house.dispatcher.note_account
+
+        def note_account(key, result):
+            account.password.write_text("second")
+            real(key, result)
+
+        house.dispatcher.note_account = note_account
+        queue_id = await account.send()
+        assert await account.state(queue_id) is State.HELD
+        await house.dispatcher.release_held()
+        assert await account.state(queue_id) is State.QUEUED
+
+
+async def test_the_pause_ends_although_mail_keeps_coming(house, tmp_path):
+    async with Account(house, tmp_path, WRONG) as account:
+        for _ in range(5):
+            await account.send()
+            house.clock.at += 25
+        assert account.logins == 2
+
+
+async def test_an_account_that_works_again_lets_all_its_mail_go(house, tmp_path):
+    """Repaired on the other side: nothing of ours has changed."""
+    async with Account(house, tmp_path, WRONG, RIGHT) as account:
+        first = await account.send()
+        house.clock.at += 61
+        second = await account.send()
+        assert await account.state(second) is State.DELIVERED
+        await house.dispatcher._due.wait()
+        assert await account.state(first) is State.QUEUED
+        assert await house.lease() == 1
+        assert await account.state(first) is State.DELIVERED
+
+
+async def test_a_new_certificate_authority_releases(house, tmp_path):
+    async with Account(house, tmp_path, RIGHT) as account:
+        good = account.ca.read_bytes()
+        account.ca.write_bytes(Authority().ca_pem)
+        queue_id = await account.send()
+        assert await account.state(queue_id) is State.HELD
+        assert account.logins == 0
+        account.ca.write_bytes(good)
+        await house.dispatcher.release_held()
+        assert await house.lease() == 1
+        assert await account.state(queue_id) is State.DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("part", "reply", "state"),
+    [
+        ("mail", "550 5.7.60 Not allowed to send as this", State.HELD),
+        ("mail", "530 5.7.0 Log in", State.HELD),
+        ("mail", "552 5.3.4 Too large", State.FAILED),
+        ("rcpt", "530 5.7.0 Log in", State.HELD),
+        ("rcpt", "550 5.1.1 Nobody", State.FAILED),
+        ("end", "554 5.7.1 Spam", State.FAILED),
+    ],
+)
+async def test_permissions_are_held_and_verdicts_are_not(house, tmp_path, part, reply, state):
+    async with Account(house, tmp_path, Script(ehlo=EHLO, **{part: Say(reply)})) as account:
+        queue_id = await account.send()
+        assert await account.state(queue_id) is state
+
+
+async def test_recipients_share_one_transaction(house, tmp_path):
+    async with Account(house, tmp_path, RIGHT) as account:
+        queue_id = await account.send("anna@customer.example", "bert@elsewhere.example")
+        assert len(account.peer.messages) == 1
+        assert [delivery.state for delivery in await house.deliveries(queue_id)] == [State.DELIVERED] * 2
+        assert len(house.sink.of(EventType.DELIVERED)) == 2
+
+
+async def test_a_server_named_differently_is_another_account(house, tmp_path):
+    async with Account(house, tmp_path, WRONG, RIGHT) as account:
+        queue_id = await account.send()
+        server = server_at(account.peer.port, account.password, ca=account.ca)
+        changed = type(server)(server.host, server.port, server.tls, "other@own.example", server.password, server.ca)
+        house.configure(with_server(changed))
+        await house.dispatcher.release_held()
+        assert await house.lease() == 1
+        assert await account.state(queue_id) is State.DELIVERED
