@@ -59,16 +59,16 @@ def busy_seconds() -> float:
 
 def _anonymous_bytes(pid: int) -> int:
     try:
-        status = (_PROC / str(pid) / "status").read_text()
+        rollup = (_PROC / str(pid) / "smaps_rollup").read_text()
     except OSError:
         return 0
-    return sum(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("RssAnon:"))
+    return sum(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss_Anon:"))
 
 
 class MemoryWatch:
     """Samples the anonymous memory of some process trees, twice a second, while the `with` block runs.
 
-    Pages that a fork shares with its parent count for each of them.
+    A page that several processes share counts once (the kernel's proportional set size).
     """
 
     def __init__(self, roots: tuple[int, ...]) -> None:
