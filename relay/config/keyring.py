@@ -12,7 +12,7 @@ from relay.config.snapshot import Snapshot
 from relay.mail.dkim import Signer, load_private_key
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Keyring:
     """`signing`: the first one signs, all verify. `signers` by domain, in the order of the configuration."""
 
@@ -33,7 +33,7 @@ class Keyring:
         return hmac.digest(self.signing[0], "\0".join(parts).encode(), hashlib.sha256).hex()[:16]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Active:
     """The configuration that holds now, all of one piece."""
 

@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain, repeat
 
 import structlog
@@ -300,12 +301,10 @@ class Dispatcher:
         return "" if server is None else self._facts.account_key(server, str(decision.author or ""))
 
     def _patience(self) -> Patience:
-        delivery = self._sending.active().snapshot.settings.delivery
-        return Patience(delivery.retry, delivery.expire, delivery.delay_notice)
+        return _patience_of(self._sending.active())
 
     def _width(self) -> Width:
-        delivery = self._sending.active().snapshot.settings.delivery
-        return Width(delivery.per_destination, delivery.per_company, delivery.connections_idle)
+        return _width_of(self._sending.active())
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -374,3 +373,15 @@ def _describe(batch: Batch, result: AttemptResult) -> dict[str, Json]:
         data["ip"] = result.target.ip
         data["tls"] = result.tls
     return data
+
+
+@lru_cache(1)
+def _width_of(active: Active) -> Width:
+    delivery = active.snapshot.settings.delivery
+    return Width(delivery.per_destination, delivery.per_company, delivery.connections_idle)
+
+
+@lru_cache(1)
+def _patience_of(active: Active) -> Patience:
+    delivery = active.snapshot.settings.delivery
+    return Patience(delivery.retry, delivery.expire, delivery.delay_notice)

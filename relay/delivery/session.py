@@ -17,8 +17,8 @@ import aiosmtplib
 
 from relay.config.secrets import SecretError, resolve
 from relay.config.settings import DeliveryTimeouts
-from relay.delivery.dialogue import ReplyStream
 from relay.delivery.route import Route, Target, TlsPolicy
+from relay.delivery.stream import ReplyStream
 from relay.delivery.trouble import AttemptError
 from relay.mail.reply import Reply, parse_reply
 from relay.policy.company import Server
