@@ -322,10 +322,10 @@ async def test_a_changed_file_of_authorities_counts_at_once(house, tmp_path, pas
     async with ScriptedPeer(Script(ehlo=STARTTLS), tls=authority.server_context("smtp.own.example")) as peer:
         own = server_at(peer.port, password, ca=ca)
         assert (await attempt(house, await own_server_batch(house, own))).outcomes[0].action is Action.HOLD
-        before = house.dispatcher._facts.account_key(own)
+        before = house.dispatcher._facts.account_key(own, "info@own.example")
         ca.write_bytes(authority.ca_pem)
         assert (await attempt(house, await own_server_batch(house, own))).outcomes[0].action is Action.DELIVERED
-        assert house.dispatcher._facts.account_key(own) != before
+        assert house.dispatcher._facts.account_key(own, "info@own.example") != before
 
 
 @pytest.mark.parametrize("content", [None, b"this is no certificate"])
