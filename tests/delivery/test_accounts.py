@@ -1,10 +1,12 @@
 """Companies' own servers that refuse us: mail is held, the account is spared, and all goes on when it is repaired."""
 
+from dataclasses import replace
 from typing import Self
 
 import pytest
 
 from relay.events import EventType
+from relay.mail.address import Address
 from relay.sandbox.certificates import Authority
 from relay.sandbox.scripted_peer import Say, Script, ScriptedPeer
 from relay.store.spool import State
@@ -125,6 +127,33 @@ async def test_a_new_certificate_authority_releases(house, tmp_path):
         assert await account.state(queue_id) is State.DELIVERED
 
 
+async def test_a_password_and_authorities_that_are_missing_release_when_they_are_there(house, tmp_path):
+    async with Account(house, tmp_path, RIGHT) as account:
+        ca = account.ca.read_bytes()
+        account.password.unlink()
+        first = await account.send()
+        account.ca.unlink()
+        second = await account.send()
+        assert [await account.state(queue_id) for queue_id in (first, second)] == [State.HELD, State.HELD]
+        account.password.write_text("first")
+        account.ca.write_bytes(ca)
+        await house.dispatcher.release_held()
+        assert await house.lease() == 2
+        assert [await account.state(queue_id) for queue_id in (first, second)] == [State.DELIVERED] * 2
+
+
+async def test_an_author_whom_the_server_accepts_releases(house, tmp_path):
+    refusing = Script(ehlo=EHLO, mail=Say("553 5.7.1 Not your address"))
+    async with Account(house, tmp_path, refusing, RIGHT) as account:
+        queue_id = await account.send()
+        assert await account.state(queue_id) is State.HELD
+        company = house.companies[0]
+        house.configure(replace(company, author=Address("bills", "own.example")))
+        await house.dispatcher.release_held()
+        assert await house.lease() == 1
+        assert await account.state(queue_id) is State.DELIVERED
+
+
 @pytest.mark.parametrize(
     ("part", "reply", "state"),
     [
@@ -132,6 +161,7 @@ async def test_a_new_certificate_authority_releases(house, tmp_path):
         ("mail", "530 5.7.0 Log in", State.HELD),
         ("mail", "552 5.3.4 Too large", State.FAILED),
         ("rcpt", "530 5.7.0 Log in", State.HELD),
+        ("rcpt", "553 5.7.1 Not owned by user", State.HELD),
         ("rcpt", "550 5.1.1 Nobody", State.FAILED),
         ("end", "554 5.7.1 Spam", State.FAILED),
     ],

@@ -13,6 +13,7 @@ from relay.policy.company import Otherwise
 from relay.sandbox.scripted_peer import Drip, Drop, Hang, Say, Script, ScriptedPeer
 from relay.sandbox.zones import FaultKind
 from relay.store.spool import Acceptance, Order, Origin, Selection, SpoolError, SpoolFull, State
+from relay.store.sqlite.segments import SegmentWriter
 
 from .house import ANNA, BAKERY, DOMAIN, OWN, House
 
@@ -212,6 +213,16 @@ async def test_facts_decide_and_are_told(house):
         assert "SPF of own.example says fail" in str(event.data["reasons"])
 
 
+async def test_facts_are_remembered_as_long_as_they_hold(house):
+    house.zones.publish("own.example", "TXT", "v=spf1 ip4:192.0.2.1 -all")
+    facts = house.dispatcher._facts
+    first = await facts.about("own.example")
+    house.zones.break_name("own.example", FaultKind.SERVFAIL)
+    assert await facts.about("own.example") is first
+    house.clock.at += 2 * 86400
+    assert (await facts.about("own.example")).standing == "unknown"
+
+
 async def test_mail_is_held_until_the_record_is_repaired(house):
     async with ScriptedPeer() as peer:
         house.configure(replace(OWN, otherwise=Otherwise.HOLD), delivery={"port": peer.port})
@@ -380,6 +391,24 @@ async def test_a_report_waits_for_room_too(house, monkeypatch):
         await house.settled()
         assert (await house.delivery(entry.message.queue_id)).state is State.FAILED
         assert len(await house.reports()) == 1
+
+
+async def test_a_report_without_room_leaves_nothing_behind(house, monkeypatch):
+    real, failures = SegmentWriter.finish, iter([True])
+
+    def finish(writer, **named):
+        if next(failures, False):
+            raise SpoolFull("test")
+        return real(writer, **named)
+
+    async with ScriptedPeer(NOBODY) as peer:
+        house.configure(delivery={"port": peer.port})
+        entry = await house.put()
+        monkeypatch.setattr(SegmentWriter, "finish", finish)
+        house.dispatcher.take(entry)
+        await house.settled()
+        assert len(await house.reports()) == 1
+        assert all(segment.messages == 0 for segment in house.spool._segments._open.values())
 
 
 async def test_work_that_ends_in_an_error_is_heard_of(house, monkeypatch):
