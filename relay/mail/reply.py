@@ -5,6 +5,7 @@ In charge of RFC 5321 4.2 and RFC 3463/2034. Never decides what a reply means fo
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _LEADING_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:[ \t]+|$)")
@@ -25,18 +26,14 @@ class Reply:
     text: str
 
     def __post_init__(self) -> None:
-        if not 200 <= self.code <= 599:
-            raise ValueError(f"reply code {self.code} is not between 200 and 599")
-        if self.enhanced:
-            if not _ENHANCED.fullmatch(self.enhanced):
-                raise ValueError(f"{self.enhanced!r} is not an enhanced code")
-            if int(self.enhanced[0]) != self.code // 100:
-                raise ValueError(f"enhanced code {self.enhanced} does not belong to {self.code}")
-        if _CONTROLS.search(self.text):
+        _check_codes(self.code, self.enhanced)
+        # No control character is printable, so most texts need no search.
+        if not self.text.isprintable() and _CONTROLS.search(self.text):
             raise ValueError("control character in the text of a reply")
 
     def __str__(self) -> str:
-        return " ".join(part for part in (str(self.code), self.enhanced, self.text) if part)
+        codes = f"{self.code} {self.enhanced}" if self.enhanced else str(self.code)
+        return f"{codes} {self.text}" if self.text else codes
 
     @property
     def is_positive(self) -> bool:
@@ -58,12 +55,32 @@ def parse_reply(code: int, text: str) -> Reply:
     Lines are joined by blanks, an enhanced code is taken off each line that repeats it, one that contradicts
     the basic code stays in the text, controls become blanks. Raises ValueError for a code outside 200 to 599.
     """
+    if text.isprintable():
+        # One line without controls, as nearly all replies are.
+        enhanced = _leading_enhanced(code, text)
+        return Reply(code, enhanced, _without(text.strip(), enhanced))
     lines = _LINE_END.split(text)
-    found = _LEADING_ENHANCED.match(lines[0].lstrip())
-    enhanced = found[1] if found and int(found[1][0]) == code // 100 else ""
+    enhanced = _leading_enhanced(code, lines[0])
     words = [_without(line.strip(), enhanced) for line in lines]
     joined = _CONTROLS.sub(" ", " ".join(word for word in words if word)).strip()
     return Reply(code, enhanced, joined)
+
+
+def _leading_enhanced(code: int, line: str) -> str:
+    """The enhanced code that the line begins with, if it is one of the code's class."""
+    found = _LEADING_ENHANCED.match(line.lstrip())
+    return found[1] if found and int(found[1][0]) == code // 100 else ""
+
+
+@lru_cache(maxsize=512)
+def _check_codes(code: int, enhanced: str) -> None:
+    if not 200 <= code <= 599:
+        raise ValueError(f"reply code {code} is not between 200 and 599")
+    if enhanced:
+        if not _ENHANCED.fullmatch(enhanced):
+            raise ValueError(f"{enhanced!r} is not an enhanced code")
+        if int(enhanced[0]) != code // 100:
+            raise ValueError(f"enhanced code {enhanced} does not belong to {code}")
 
 
 def _without(line: str, enhanced: str) -> str:
