@@ -7,6 +7,7 @@ belongs to a key. Never makes keys (that needs randomness) and never verifies si
 import base64
 import hashlib
 import re
+from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -32,7 +33,8 @@ SIGNED_FIELDS = (
     "References",
 )
 
-_SIGNED = tuple((name.lower(), name) for name in SIGNED_FIELDS)
+_RANKS = {name.lower(): rank for rank, name in enumerate(SIGNED_FIELDS)}
+_STARTS = {name.lower(): name.lower().encode("ascii") + b":" for name in SIGNED_FIELDS}
 
 # RFC 8301 3.2: weaker keys do not count, and verifiers need not support longer ones.
 _RSA_SIZES = range(2048, 4097)
@@ -41,7 +43,6 @@ _BLANKS = b" \t\r\n"
 _ENDS_WATCHED = 256
 _LINE_ENDS = b"\r\n" * 4096
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
-_WSP_RUN = re.compile(rb"[ \t]+")
 _LINE = 72
 
 
@@ -107,18 +108,18 @@ class Signer:
 
         Several signatures on one mail are made from the same header, none of them in it.
         """
-        names, lines = _selected(header)
-        field = (
+        selected = _selected(header)
+        signature_field = (
             f"DKIM-Signature: v=1; a={self._algorithm}; c=relaxed/relaxed; d={self.domain};\r\n"
             f"\ts={self.selector}; t={at}; bh={body_hash};\r\n"
-            f"\th={_folded_names(names)};\r\n"
+            f"\th={_folded_names(tuple([field.key for field in selected]))};\r\n"
             f"\tb="
         ).encode("ascii")
         # The folds above are the only runs of blanks, so this is the relaxed form of the field.
-        lines.append(b"dkim-signature:" + field[16:].replace(b"\r\n\t", b" "))
-        signature = base64.b64encode(self._signature(b"\r\n".join(lines)))
+        own = b"dkim-signature:" + signature_field[16:].replace(b"\r\n\t", b" ")
+        signature = base64.b64encode(self._signature(_relaxed(selected) + own))
         pieces = [signature[start : start + _LINE] for start in range(0, len(signature), _LINE)]
-        return field + b"\r\n\t".join(pieces) + b"\r\n"
+        return signature_field + b"\r\n\t".join(pieces) + b"\r\n"
 
     def _signature(self, text: bytes) -> bytes:
         if isinstance(self._key, rsa.RSAPrivateKey):
@@ -169,37 +170,29 @@ def _squeezed(text: bytes) -> bytes:
     return text.replace(b" \r\n", b"\r\n")
 
 
-def _selected(header: Header) -> tuple[list[str], list[bytes]]:
-    """The names for `h=` and the relaxed fields that they stand for (RFC 6376 3.4.2, 5.4.2)."""
-    present: dict[str, list[Field]] = {key: [] for key, _ in _SIGNED}
-    for field in header.fields:
-        if field.key in present:
-            present[field.key].append(field)
-    names: list[str] = []
-    lines: list[bytes] = []
-    for key, name in _SIGNED:
-        fields = present[key]
-        names += [name] * (len(fields) + 1)
-        # Several fields of one name are taken from the bottom up.
-        lines += [_relaxed(field) for field in reversed(fields)]
-    return names, lines
+def _selected(header: Header) -> list[Field]:
+    """The fields to sign in the order of `h=`; several of one name are taken from the bottom up (RFC 6376 5.4.2)."""
+    return sorted([field for field in reversed(header.fields) if field.key in _RANKS], key=_rank)
 
 
-def _relaxed(field: Field) -> bytes:
-    """One field in relaxed form, without line end."""
-    text = field.raw.partition(b":")[2]
-    if b"\x0b" in text or b"\x0c" in text:
-        # split() would take these for blanks, the RFC does not.
-        squeezed = _WSP_RUN.sub(b" ", text.replace(b"\r\n", b"")).strip(b" ")
-    else:
-        squeezed = b" ".join(text.split())
-    return field.key.encode("ascii") + b":" + squeezed
+def _rank(field: Field) -> int:
+    return _RANKS[field.key]
 
 
-def _folded_names(names: list[str]) -> str:
+def _relaxed(selected: list[Field]) -> bytes:
+    """These fields in relaxed form (RFC 6376 3.4.2), each with its line end."""
+    lines = [_STARTS[field.key] + field.raw.partition(b":")[2].strip(_BLANKS) + b"\r\n" for field in selected]
+    # A line that begins with a blank is a fold: no field does.
+    return _squeezed(b"".join(lines).replace(b"\r\n ", b" ").replace(b"\r\n\t", b" "))
+
+
+@lru_cache(maxsize=256)
+def _folded_names(keys: tuple[str, ...]) -> str:
+    """The list for `h=`: each name once for each of its fields in `keys`, and once more."""
     lines = [""]
-    for name in names:
-        if len(lines[-1]) + len(name) > _LINE:
-            lines.append("")
-        lines[-1] += name + ":"
+    for key, name in zip(_RANKS, SIGNED_FIELDS, strict=True):
+        for _ in range(keys.count(key) + 1):
+            if len(lines[-1]) + len(name) > _LINE:
+                lines.append("")
+            lines[-1] += name + ":"
     return "\r\n\t".join(lines)[:-1]

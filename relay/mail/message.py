@@ -6,10 +6,12 @@ Never decodes, refolds or reorders what it was not asked to change, so foreign s
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 # One field: a name, perhaps blanks (RFC 5322 4.5), a colon, text, folds. Anchored and possessive: linear on any input.
 _FIELD = re.compile(rb"(?m)^([!-9;-~]++[ \t]*+:[^\r\n]*+\r\n(?:[ \t][^\r\n]*+\r\n)*+)")
-_CHUNK = re.compile(rb"[ \t]*+[^ \t]++|[ \t]++")
+_WORD = re.compile(rb" *+[^ ]*+")
+_SPACE = 0x20
 
 # RFC 5322 2.1.1: line lengths without the line end, wished and allowed.
 WISHED_LINE = 77
@@ -28,8 +30,7 @@ class Field:
     key: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        raw = self.raw
-        object.__setattr__(self, "key", raw[: raw.index(b":")].rstrip().lower().decode("ascii"))
+        object.__setattr__(self, "key", _key(self.raw[: self.raw.index(b":")]))
 
     @property
     def name(self) -> bytes:
@@ -73,7 +74,7 @@ class Header:
         for index, candidate in enumerate(self.fields):
             if candidate.key == key:
                 return Header((*self.fields[:index], *new, *self.fields[index + 1 :]))
-        return Header((*self.fields, *new))
+        return Header(self.fields + new)
 
     def prepend(self, raw: bytes) -> "Header":
         """Put one or more fields on top. Raises HeaderError when `raw` is not that."""
@@ -114,15 +115,38 @@ def fold(line: bytes) -> bytes:
     """
     if len(line) <= WISHED_LINE:
         return line + b"\r\n"
-    lines = [b""]
-    for chunk in _CHUNK.findall(line):
-        if lines[-1] and chunk.strip(b" \t") and len(lines[-1]) + len(chunk) > WISHED_LINE and chunk[0] in b" \t":
-            lines.append(chunk)
-        else:
-            lines[-1] += chunk
+    lines = []
+    start = 0
+    # Blanks at the end begin no line, tabs are blanks; the offsets are those of `line`.
+    text = line.rstrip(b" \t").replace(b"\t", b" ")
+    while len(text) - start > WISHED_LINE:
+        end = _line_end(text, start)
+        if end == len(text):
+            break
+        lines.append(line[start:end])
+        start = end
+    lines.append(line[start:])
     if any(len(part) > MAX_LINE for part in lines):
         raise HeaderError("a part of the field is too long for a line")
     return b"\r\n".join(lines) + b"\r\n"
+
+
+def _line_end(text: bytes, start: int) -> int:
+    """Where the line that begins at `start` ends: before the last run of blanks that fits, or else the first one."""
+    end = text.rfind(b" ", start + 1, start + WISHED_LINE + 1)
+    while end > start and text[end - 1] == _SPACE:
+        end -= 1
+    if end > start:
+        return end
+    word = _WORD.match(text, start)
+    assert word is not None  # noqa: S101 -- it matches anything
+    return word.end()
+
+
+@lru_cache(maxsize=512)
+def _key(name: bytes) -> str:
+    """The key of a field's name, which may have blanks behind it. Messages share their few names."""
+    return name.rstrip().lower().decode("ascii")
 
 
 def _complaint(block: bytes) -> str:
