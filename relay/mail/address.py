@@ -7,6 +7,7 @@ Never reads header fields (that is author.py) and never asks the DNS whether a d
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import idna
 
@@ -49,9 +50,7 @@ class Address:
 
     def __str__(self) -> str:
         """The form for the wire: `local@domain`, the local part quoted only when it must be."""
-        local = self.local
-        if not _DOT_STRING.fullmatch(local):
-            local = '"' + _ESCAPE.sub(r"\\\1", local) + '"'
+        local = _written(self.local)
         return f"{local}@{self.domain}" if self.domain else local
 
     @property
@@ -89,9 +88,8 @@ def parse_path(text: str, *, null_allowed: bool) -> tuple[Address | None, str]:
     ordinary = _ORDINARY_PATH.fullmatch(text)
     if ordinary:
         local, domain, rest = ordinary.groups()
-        if len(local) + len(domain) + 3 > MAX_PATH:
-            raise AddressError("path too long")
-        return _sized(local, local, domain.lower()), rest.rstrip(" ") if rest else ""
+        if len(local) <= MAX_LOCAL and len(local) + len(domain) + 3 <= MAX_PATH:
+            return Address(local, domain.lower()), rest.rstrip(" ") if rest else ""
     if _CONTROL.search(text):
         raise AddressError("control character in path")
     path = _ANY_PATH.fullmatch(text)
@@ -110,6 +108,14 @@ def parse_path(text: str, *, null_allowed: bool) -> tuple[Address | None, str]:
     if len(inner.encode()) + 2 > MAX_PATH:
         raise AddressError("path too long")
     return parse_address(inner), rest
+
+
+@lru_cache(maxsize=1024)
+def _written(local: str) -> str:
+    """The local part for the wire. One message writes its few addresses many times."""
+    if _DOT_STRING.fullmatch(local):
+        return local
+    return '"' + _ESCAPE.sub(r"\\\1", local) + '"'
 
 
 def _sized(local: str, written: str, domain: str) -> Address:

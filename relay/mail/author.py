@@ -16,6 +16,7 @@ _ORDINARY = re.compile(
     rb"[ \t]*+((?:\"(?:[^\"\\\x00-\x08\x0a-\x1f\x7f]|\\[ -~])*+\"|[^\x00-\x08\x0a-\x1f\x7f\"(),:;<>@\\]++)*+)"
     rb"<([!#-'*+\--9=?-Z^-~]++)>[ \t]*+"
 )
+_BARE = re.compile(rb"[ \t]*+([!#-'*+\--9=?-Z^-~]++)[ \t]*+")
 # Careless programs leave specials inside encoded words; angle brackets and quotes there would be ambiguous.
 _ENCODED_WORD = rb"=\?[^?\s\"<>]++\?[BbQq]\?[^?\s\"<>]*+\?="
 _TOKEN = re.compile(
@@ -60,6 +61,9 @@ def parse_authors(value: bytes) -> tuple[Author, ...]:
     ordinary = _ORDINARY.fullmatch(value)
     if ordinary:
         return (Author(ordinary[1].rstrip(b" \t"), _address(ordinary[2])),)
+    bare = _BARE.fullmatch(value)
+    if bare:
+        return (Author(b"", _address(bare[1])),)
     if _FORBIDDEN.search(value):
         raise AuthorError("control character in From")
     # RFC 5322 4.4: empty elements between commas mean nothing.

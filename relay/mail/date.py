@@ -1,11 +1,14 @@
 """Dates as header fields write them (RFC 5322 3.3, and 4.3 for what old programs write)."""
 
-import calendar
 import re
 import time
+from datetime import date
+from functools import lru_cache
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTH_NUMBERS = {name.lower(): number for number, name in enumerate(_MONTHS, 1)}
+_EPOCH = date(1970, 1, 1).toordinal()
 _DATE = re.compile(
     r"\s*(?:[a-z]{3,9}\s*,)?\s*(\d{1,2})\s+([a-z]{3})\s+(\d{2,4})\s+(\d{1,2})\s*:\s*(\d{2})(?:\s*:\s*(\d{2}))?"
     r"(?:\s+([+-]\d{4}|[a-z]{1,5}))?\s*",
@@ -18,7 +21,13 @@ _NAMED_ZONES = {"EDT": -4, "EST": -5, "CDT": -5, "CST": -6, "MDT": -6, "MST": -7
 
 def format_date(epoch: float) -> str:
     """The date for a header field, in UTC, to the second."""
-    at = time.gmtime(epoch)
+    # Whole seconds below the time, also before 1970.
+    return _format_second(int(epoch // 1))
+
+
+@lru_cache(maxsize=16)
+def _format_second(second: int) -> str:
+    at = time.gmtime(second)
     return (
         f"{_DAYS[at.tm_wday]}, {at.tm_mday:02d} {_MONTHS[at.tm_mon - 1]} {at.tm_year:04d} "
         f"{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d} +0000"
@@ -33,22 +42,20 @@ def parse_date(value: bytes) -> float:
     text = value.decode("ascii", "replace")
     if len(text) > _MAX_LENGTH:
         raise ValueError("too long for a date")
-    while _COMMENT.search(text):
+    while "(" in text and _COMMENT.search(text):
         text = _COMMENT.sub(" ", text)
     found = _DATE.fullmatch(text)
     if not found:
         raise ValueError("not a date")
     day, month_name, year_digits, hour, minute, second, zone = found.groups()
-    month = month_name.title()
-    if month not in _MONTHS:
+    month = _MONTH_NUMBERS.get(month_name.lower())
+    if month is None:
         raise ValueError("no such month")
-    year, month_number = _year(year_digits), _MONTHS.index(month) + 1
-    if not 1 <= int(day) <= calendar.monthrange(year, month_number)[1]:
-        raise ValueError("no such day")
-    if int(hour) > 23 or int(minute) > 59 or int(second or 0) > 60:
+    days = date(_year(year_digits), month, int(day)).toordinal() - _EPOCH
+    hours, minutes, seconds = int(hour), int(minute), int(second or 0)
+    if hours > 23 or minutes > 59 or seconds > 60:
         raise ValueError("no such time")
-    clock = (int(hour), int(minute), min(int(second or 0), 59))
-    return float(calendar.timegm((year, month_number, int(day), *clock)) - _offset(zone or ""))
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + min(seconds, 59) - _offset(zone or ""))
 
 
 def _year(digits: str) -> int:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeVar
 
 from relay.mail.address import Address
@@ -89,6 +90,7 @@ class ParameterError(ValueError):
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 _SIZE = re.compile(r"[0-9]{1,20}")
+_KEYWORDS = frozenset({"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH", "NOTIFY", "ORCPT"})
 _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")
 _UTF8_TEXT = re.compile("(?:[!-*,-<>-\\[\\]-~\u00a0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]|\\\\x\\{[0-9A-F]{2,6}\\})+")
@@ -129,6 +131,12 @@ def parse_mail_parameters(text: str) -> MailParameters:
 
 def parse_rcpt_parameters(text: str) -> RcptParameters:
     """Read what follows a recipient. Raises ParameterError with the reply to give."""
+    return _rcpt_parameters(text)
+
+
+# Nearly all recipients come with the same few parameters, or with none.
+@lru_cache(maxsize=256)
+def _rcpt_parameters(text: str) -> RcptParameters:
     notify: frozenset[Notify] = frozenset()
     orcpt = None
     for keyword, value in _split(text):
@@ -156,13 +164,11 @@ def encode_orcpt(orcpt: str) -> str:
 
 
 def _split(text: str) -> Iterable[tuple[str, str]]:
-    seen = set()
-    for word in text.split(" "):
-        if not word:
-            continue
+    seen: set[str] = set()
+    for word in filter(None, text.split(" ")):
         name, equals, value = word.partition("=")
         keyword = name.upper()
-        if not _KEYWORD.fullmatch(name) or (equals and not value):
+        if (name not in _KEYWORDS and not _KEYWORD.fullmatch(name)) or (equals and not value):
             raise ParameterError(Reply(501, "5.5.4", "Malformed parameter"))
         if keyword in seen:
             raise ParameterError(Reply(501, "5.5.4", "Parameter given twice"))
