@@ -17,7 +17,8 @@ from relay.config.secrets import SecretError
 from relay.config.settings import Listener, MxListener, Settings
 from relay.config.values import Endpoint
 from relay.config.watch import Change, Watcher
-from relay.delivery.dispatcher import Dispatcher, Sending
+from relay.delivery.dispatcher import Dispatcher
+from relay.delivery.recording import Sending
 from relay.dns import Resolver
 from relay.events import Event, EventType, Json
 from relay.intake.gate import Gate, Peer

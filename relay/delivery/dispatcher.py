@@ -3,27 +3,22 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Sequence
 from functools import lru_cache
-from itertools import chain, repeat
 
 import structlog
 
-from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.delivery.attempt import AttemptResult, Attempts, Batch, World
 from relay.delivery.facts import Facts
 from relay.delivery.lanes import Lanes, Width
 from relay.delivery.plan import Planner
-from relay.delivery.reporting import Reporter
+from relay.delivery.recording import Recorder, Sending, patience_of
 from relay.delivery.settle import Circumstances, Settlement, hold, settle
-from relay.dns import Resolver
-from relay.events import Event, EventSink, EventType, Json
+from relay.events import Event, EventType, Json
 from relay.policy.decision import Decision, Hold, Wait
 from relay.policy.outcome import Action, Fault, Outcome, Phase, Scope, Trouble, classify
-from relay.policy.retry import Patience
-from relay.store.spool import Acceptance, Delivery, Entry, Message, Spool, SpoolError, State
+from relay.store.spool import Delivery, Entry, Message, SpoolError
 
 _MOST_IN_HAND = 1000
 _MOST_OF_ONE_COMPANY = 250
@@ -32,22 +27,11 @@ _LEASED_AT_ONCE = 100
 _LOOK_AGAIN = 1.0
 # A lane that is full gives deliveries back for a while, so that the others have room.
 _LANE_FULL = 15.0
-_RECORD_AGAIN = (0.5, 1.0, 2.0, 5.0, 10.0)
 # After an account was refused, mail for it is held without another try: repeated failures lock accounts.
 _BREAKER = 60.0
+_PROBE = 900.0
 
 log = structlog.get_logger("relay.delivery")
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """What the sending side of one worker works with."""
-
-    active: Callable[[], Active]
-    spool: Spool
-    resolver: Resolver
-    clock: Clock
-    events: EventSink
 
 
 class Dispatcher:
@@ -58,11 +42,13 @@ class Dispatcher:
         self._facts = Facts(sending.active, sending.resolver, sending.clock)
         self.planner = Planner(sending.active, self._facts)
         self._world = World(sending.active, sending.spool, sending.resolver, sending.clock)
+        self._recorder = Recorder(sending, self.look)
         self._tasks: set[asyncio.Future[None]] = set()
         self._lanes: Lanes[Batch] = Lanes(self._width, self._carrier, self._spawn)
         self._in_hand: Counter[str] = Counter()
         self._count = 0
         self._refused_accounts: dict[str, tuple[float, Outcome]] = {}
+        self._probes: dict[str, float] = {}
         self._due = asyncio.Event()
         self._more_waits = False
         self._stopping = False
@@ -133,12 +119,21 @@ class Dispatcher:
         choice = await self.planner.choose_for(self._sending.active().snapshot.company(slug), slug)
         match choice:
             case Decision():
-                return self.account_key(choice) == key
+                return self.account_key(choice) == key and not self._is_probe_due(key)
             case Hold():
                 return choice.key == key
             case Wait():
                 # What cannot be looked up now may still be as it was.
                 return True
+
+    def _is_probe_due(self, account: str) -> bool:
+        """Whether to see if the other side has repaired a refused account: a try now and then locks nothing."""
+        now = self._sending.clock.now()
+        last = self._probes.setdefault(account, now)
+        if now - last < _PROBE:
+            return False
+        self._probes[account] = now
+        return True
 
     async def _release(self, key: str) -> None:
         if await self._sending.spool.release(key, now=self._sending.clock.now()):
@@ -182,7 +177,7 @@ class Dispatcher:
     async def _give_back(self, batch: Batch) -> None:
         keys = [(batch.message.queue_id, delivery.number) for delivery in batch.deliveries]
         later = self._sending.clock.now() + _LANE_FULL
-        await self._insist(lambda: self._sending.spool.give_back(keys, next_attempt=later), batch.message)
+        await self._recorder.insist(lambda: self._sending.spool.give_back(keys, next_attempt=later), batch.message)
         self._let_go(batch.deliveries)
 
     def _let_go(self, deliveries: Sequence[Delivery]) -> None:
@@ -214,7 +209,7 @@ class Dispatcher:
             if outcome.action is Action.HOLD and outcome.scope is Scope.ACCOUNT:
                 self._refused_accounts[account] = (self._sending.clock.now() + _BREAKER, outcome)
             elif outcome.action is Action.DELIVERED and self._refused_accounts.pop(account, None) is not None:
-                self._spawn(self._insist(lambda: self._release(account), None))
+                self._spawn(self._recorder.insist(lambda: self._release(account), None))
 
     def settle_batch(self, batch: Batch, result: AttemptResult, account: str) -> None:
         """Write down what an attempt came to, while its carrier goes on."""
@@ -241,67 +236,19 @@ class Dispatcher:
         return Circumstances(
             self._sending.clock.now(),
             random.random(),  # noqa: S311 -- spreads retries, keeps no secret
-            self._patience(),
+            patience_of(self._sending.active()),
             data=data,
             **more,  # type: ignore[arg-type]
         )
 
     async def _record(self, message: Message, settlements: list[Settlement]) -> None:
-        """Write outcomes down, with the reports they cause; a store in trouble is asked until it takes them."""
-        events = [event for settlement in settlements for event in settlement.events]
-
-        async def write() -> None:
-            nonlocal settlements
-            try:
-                reports = self._reports(message, settlements)
-            except SpoolError:
-                raise
-            except Exception:
-                log.exception("a report cannot be written", queue_id=message.queue_id)
-                settlements, reports = [_without_report(settlement) for settlement in settlements], []
-            await self._sending.spool.record([settlement.change for settlement in settlements], events, reports)
-            if reports:
-                self._due.set()
-
-        await self._insist(write, message)
+        await self._recorder.record(message, settlements)
         self._let_go([settlement.delivery for settlement in settlements])
-        for event in events:
-            self._sending.events.emit(event)
-
-    async def _insist(self, work: Callable[[], Awaitable[None]], message: Message | None) -> None:
-        """Do what must be done in the store, however long it takes until the store can."""
-        for pause in chain(_RECORD_AGAIN, repeat(_RECORD_AGAIN[-1])):
-            try:
-                await work()
-            except SpoolError as error:
-                queue_id = message.queue_id if message is not None else ""
-                log.warning("the store cannot be written yet", queue_id=queue_id, error=str(error))
-                await asyncio.sleep(pause)
-            else:
-                return
-
-    def _reports(self, message: Message, settlements: list[Settlement]) -> list[Acceptance]:
-        notices = [settlement.notice for settlement in settlements if settlement.notice is not None]
-        if not notices:
-            return []
-        settings = self._sending.active().snapshot.settings
-        reporter = Reporter(self._sending.spool, hostname=settings.hostname, domain=settings.domain)
-        now, patience = self._sending.clock.now(), self._patience()
-        reports = []
-        for action in dict.fromkeys(notice.action for notice in notices):
-            same = [notice for notice in notices if notice.action is action]
-            report = reporter.report(message, same, now=now, patience=patience)
-            if report is not None:
-                reports.append(report)
-        return reports
 
     def account_key(self, decision: Decision) -> str:
         """Names an author and a server's settings with its password: what mail waits for when the server refuses us."""
         server = decision.server
         return "" if server is None else self._facts.account_key(server, str(decision.author or ""))
-
-    def _patience(self) -> Patience:
-        return _patience_of(self._sending.active())
 
     def _width(self) -> Width:
         return _width_of(self._sending.active())
@@ -347,15 +294,6 @@ class _Carrier:
         self._attempts.close()
 
 
-def _without_report(settlement: Settlement) -> Settlement:
-    """As it is, or before a person where nobody else would hear that a mail did not arrive."""
-    change = settlement.change
-    if settlement.notice is not None and change.state in (State.FAILED, State.EXPIRED):
-        last = f"internal fault: the report cannot be written, see the log. {change.last}"
-        change = replace(change, state=State.HELD, last=last)
-    return replace(settlement, change=change, notice=None)
-
-
 def _describe(batch: Batch, result: AttemptResult) -> dict[str, Json]:
     decision = batch.decision
     data: dict[str, Json] = {
@@ -379,9 +317,3 @@ def _describe(batch: Batch, result: AttemptResult) -> dict[str, Json]:
 def _width_of(active: Active) -> Width:
     delivery = active.snapshot.settings.delivery
     return Width(delivery.per_destination, delivery.per_company, delivery.connections_idle)
-
-
-@lru_cache(1)
-def _patience_of(active: Active) -> Patience:
-    delivery = active.snapshot.settings.delivery
-    return Patience(delivery.retry, delivery.expire, delivery.delay_notice)

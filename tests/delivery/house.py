@@ -10,8 +10,9 @@ from relay.config.keyring import Active, Keyring
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.delivery.attempt import AttemptResult, Attempts, Batch, World
-from relay.delivery.dispatcher import Dispatcher, Sending
+from relay.delivery.dispatcher import Dispatcher
 from relay.delivery.outgoing import Context, Outgoing, make_outgoing
+from relay.delivery.recording import Sending
 from relay.delivery.route import Route, TlsPolicy
 from relay.dns import Resolver
 from relay.events import Event, EventType

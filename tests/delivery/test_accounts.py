@@ -114,6 +114,20 @@ async def test_an_account_that_works_again_lets_all_its_mail_go(house, tmp_path)
         assert await account.state(first) is State.DELIVERED
 
 
+async def test_an_account_repaired_on_the_other_side_is_found_out_now_and_then(house, tmp_path):
+    async with Account(house, tmp_path, WRONG, RIGHT) as account:
+        queue_id = await account.send()
+        await house.dispatcher.release_held()
+        house.clock.at += 899
+        await house.dispatcher.release_held()
+        assert await account.state(queue_id) is State.HELD
+        house.clock.at += 1
+        await house.dispatcher.release_held()
+        assert await house.lease() == 1
+        assert await account.state(queue_id) is State.DELIVERED
+        assert account.logins == 2
+
+
 async def test_a_new_certificate_authority_releases(house, tmp_path):
     async with Account(house, tmp_path, RIGHT) as account:
         good = account.ca.read_bytes()

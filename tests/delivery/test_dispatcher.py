@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from relay.delivery import dispatcher as dispatcher_module
+from relay.delivery import recording
 from relay.events import EventType
 from relay.mail.address import Address
 from relay.mail.envelope import Notify, Recipient
@@ -25,7 +26,7 @@ BUSY = Script(rcpt=Say("450 4.2.1 Busy"))
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
     """A store in trouble is asked again at once."""
-    monkeypatch.setattr(dispatcher_module, "_RECORD_AGAIN", (0.0,))
+    monkeypatch.setattr(recording, "_AGAIN", (0.0,))
 
 
 async def timeline(house: House, queue_id: str) -> list[str]:

@@ -1,0 +1,106 @@
+"""Writes down what attempts came to, with the reports they cause, however long the store takes to be able to."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import chain, repeat
+
+import structlog
+
+from relay.clock import Clock
+from relay.config.keyring import Active
+from relay.delivery.reporting import Reporter
+from relay.delivery.settle import Settlement
+from relay.dns import Resolver
+from relay.events import EventSink
+from relay.policy.retry import Patience
+from relay.store.spool import Acceptance, Message, Spool, SpoolError, State
+
+_AGAIN = (0.5, 1.0, 2.0, 5.0, 10.0)
+
+log = structlog.get_logger("relay.delivery")
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What the sending side of one worker works with."""
+
+    active: Callable[[], Active]
+    spool: Spool
+    resolver: Resolver
+    clock: Clock
+    events: EventSink
+
+
+class Recorder:
+    """Records for one worker; `look` is called when a report waits to be sent."""
+
+    def __init__(self, sending: Sending, look: Callable[[], None]) -> None:
+        self._sending = sending
+        self._look = look
+
+    async def record(self, message: Message, settlements: list[Settlement]) -> None:
+        """Write outcomes down, with the reports they cause; a store in trouble is asked until it takes them."""
+        events = [event for settlement in settlements for event in settlement.events]
+
+        async def write() -> None:
+            nonlocal settlements
+            try:
+                reports = self._reports(message, settlements)
+            except SpoolError:
+                raise
+            except Exception:
+                log.exception("a report cannot be written", queue_id=message.queue_id)
+                settlements, reports = [_without_report(settlement) for settlement in settlements], []
+            await self._sending.spool.record([settlement.change for settlement in settlements], events, reports)
+            events.extend(event for report in reports for event in report.events)
+            if reports:
+                self._look()
+
+        await self.insist(write, message)
+        for event in events:
+            self._sending.events.emit(event)
+
+    async def insist(self, work: Callable[[], Awaitable[None]], message: Message | None) -> None:
+        """Do what must be done in the store, however long it takes until the store can."""
+        for pause in chain(_AGAIN, repeat(_AGAIN[-1])):
+            try:
+                await work()
+            except SpoolError as error:
+                queue_id = message.queue_id if message is not None else ""
+                log.warning("the store cannot be written yet", queue_id=queue_id, error=str(error))
+                await asyncio.sleep(pause)
+            else:
+                return
+
+    def _reports(self, message: Message, settlements: list[Settlement]) -> list[Acceptance]:
+        notices = [settlement.notice for settlement in settlements if settlement.notice is not None]
+        if not notices:
+            return []
+        settings = self._sending.active().snapshot.settings
+        reporter = Reporter(self._sending.spool, hostname=settings.hostname, domain=settings.domain)
+        now, patience = self._sending.clock.now(), patience_of(self._sending.active())
+        reports = []
+        for action in dict.fromkeys(notice.action for notice in notices):
+            same = [notice for notice in notices if notice.action is action]
+            report = reporter.report(message, same, now=now, patience=patience)
+            if report is not None:
+                reports.append(report)
+        return reports
+
+
+def _without_report(settlement: Settlement) -> Settlement:
+    """As it is, or before a person where nobody else would hear that a mail did not arrive."""
+    change = settlement.change
+    if settlement.notice is not None and change.state in (State.FAILED, State.EXPIRED):
+        last = f"internal fault: the report cannot be written, see the log. {change.last}"
+        change = replace(change, state=State.HELD, last=last)
+    return replace(settlement, change=change, notice=None)
+
+
+@lru_cache(1)
+def patience_of(active: Active) -> Patience:
+    """How patient the configuration is."""
+    delivery = active.snapshot.settings.delivery
+    return Patience(delivery.retry, delivery.expire, delivery.delay_notice)
