@@ -97,7 +97,7 @@ class Relay:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | {"NOTIFY_SOCKET": "@" + name},
+                env=os.environ | {"NOTIFY_SOCKET": "@" + name, "TMPDIR": str(self.place)},
                 start_new_session=True,
             )
             ready = await self._says_ready(notices)
