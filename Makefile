@@ -60,13 +60,13 @@ $(STAMPS)/venv:
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/runtime: $(STAMPS)/venv requirements/runtime.lock pyproject.toml
-	@echo "Installing the relay and what it needs"
+	@echo "Installing the relay and what it needs (half a minute or so)"
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/runtime.lock
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/runtime requirements/dev.lock
-	@echo "Installing what the checks and tests need"
+	@echo "Installing what the checks and tests need (a minute or so)"
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@touch $@
 
