@@ -64,17 +64,6 @@ async def test_what_was_accepted_arrives_through_kills(relay: Relay, sink: Scrip
     assert kills >= 30
     await relay.is_empty()
     arrived = count_ids(sink.messages)
-    print(
-        "ACC",
-        len(ledger.accepted),
-        "DUP",
-        sum(1 for n in arrived.values() if n > 1),
-        "KILLS",
-        kills,
-        "EXTRA",
-        len(set(arrived) - set(ledger.accepted)),
-        ledger.refused[:3],
-    )
     missing = sorted(set(ledger.accepted) - set(arrived))
     assert missing == []
     assert relay.events("fault") == []
