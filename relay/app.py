@@ -108,23 +108,29 @@ class Worker:
 
     async def _listen(self, tasks: asyncio.TaskGroup) -> None:
         listeners = self._settings.listeners
-        office = Office(
-            lambda: self._active,
-            self._spool,
-            self._clock,
-            self._journal,
-            self._dispatcher,
-            Connections(),
-            Receiving(),
-        )
-        logins, rate = Logins(), Rate()
+        logins, rate, receiving = Logins(), Rate(), Receiving()
+
+        def office() -> Office:
+            """Connections are counted for each kind of listener: a storm from outside must not shut out our apps."""
+            return Office(
+                lambda: self._active,
+                self._spool,
+                self._clock,
+                self._journal,
+                self._dispatcher,
+                Connections(),
+                receiving,
+            )
+
+        apps, outside = office(), office()
 
         def submission(peer: Peer) -> Gate:
             desk = SubmissionDesk(lambda: self._active, peer=peer, logins=logins, rate=rate, clock=self._clock)
-            return Session(office, desk, peer)
+            return Session(apps, desk, peer)
 
         def mx(peer: Peer) -> Gate:
-            return Session(office, MxDesk(lambda: self._active, spool=self._spool, clock=self._clock), peer)
+            desk = MxDesk(lambda: self._active, peer=peer, spool=self._spool, clock=self._clock)
+            return Session(outside, desk, peer)
 
         if self._settings.tls is not None:
             self._tls = _tls_context(self._settings)

@@ -100,7 +100,7 @@ def _explainer(snapshot: "Snapshot") -> "Explainer":
         resolver=resolver,
         clock=clock,
         submission=submission,
-        mx=lambda: MxDesk(lambda: active, spool=visit_spool(settings.store, clock=clock), clock=clock),
+        mx=lambda: MxDesk(lambda: active, peer=nowhere, spool=visit_spool(settings.store, clock=clock), clock=clock),
     )
 
 

@@ -6,8 +6,10 @@ from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.events import Event, EventType
 from relay.intake.checks import check_loop
+from relay.intake.gate import Peer
 from relay.intake.session import Admitted
 from relay.mail.address import Address
+from relay.mail.author import AuthorError, parse_authors
 from relay.mail.envelope import MailParameters, Recipient
 from relay.mail.message import Header
 from relay.mail.reply import Reply
@@ -19,8 +21,11 @@ NO_LOGIN = Reply(503, "5.5.1", "No login here")
 NO_RELAY = Reply(550, "5.7.1", "We do not relay to that domain")
 UNKNOWN = Reply(550, "5.1.1", "No such address here")
 FORGED = Reply(550, "5.1.1", "This return address is not one of ours")
+NOT_YOURS = Reply(550, "5.7.1", "This sender's mail does not come from outside")
 NOT_A_BOUNCE = Reply(550, "5.7.1", "This address takes bounces only")
 _DAY = 86400
+# RFC 5321 4.5.1, RFC 2142: addresses that every domain has, and the author of our reports.
+_OFFICES = {"postmaster", "abuse", "mailer-daemon"}
 
 
 class MxDesk:
@@ -29,8 +34,9 @@ class MxDesk:
     origin = Origin.MX
     app = ""
 
-    def __init__(self, active: Callable[[], Active], *, spool: Spool, clock: Clock) -> None:
+    def __init__(self, active: Callable[[], Active], *, peer: Peer, spool: Spool, clock: Clock) -> None:
         self._active = active
+        self._peer = peer
         self._spool = spool
         self._clock = clock
         self._null = False
@@ -44,7 +50,9 @@ class MxDesk:
         return NO_LOGIN
 
     def mail(self, reverse_path: Address | None, parameters: MailParameters) -> Reply:  # noqa: ARG002 -- Desk's shape
-        """See Desk.mail."""
+        """See Desk.mail. Mail in the name of our own domain comes from us alone."""
+        if reverse_path is not None and self._claims_to_be_us(reverse_path):
+            return NOT_YOURS
         self._null = reverse_path is None
         return Reply(250, "2.1.0", "Sender OK")
 
@@ -53,7 +61,7 @@ class MxDesk:
         snapshot = self._active().snapshot
         address = recipient.address
         # RFC 5321 4.5.1: <postmaster> without a domain is ours.
-        if address.local.lower() == "postmaster" and address.domain in ("", snapshot.settings.domain):
+        if address.local.lower() in _OFFICES and address.domain in ("", snapshot.settings.domain):
             return Admitted("")
         if address.domain != snapshot.settings.domain:
             return NO_RELAY
@@ -69,7 +77,17 @@ class MxDesk:
         return self._active().snapshot.settings.limits.recipients
 
     def check(self, header: Header) -> Reply | None:
-        """See Desk.check."""
+        """See Desk.check.
+
+        What we forward leaves from our address with our reverse path, and would pass for a company's own mail.
+        """
+        field = header.first("from")
+        try:
+            authors = parse_authors(field.value) if field is not None else ()
+        except AuthorError:
+            authors = ()
+        if any(self._claims_to_be_us(author.address) for author in authors):
+            return NOT_YOURS
         return check_loop(header)
 
     async def before_commit(self, queue_id: str, recipients: list[Recipient], companies: list[str]) -> list[Event]:
@@ -85,9 +103,15 @@ class MxDesk:
                 # Its secret went out of use since RCPT: what has been promised to be taken goes to the postmaster.
                 continue
             bounced = bounced.lower()
-            companies[index] = await self._spool.company_of(bounced, number) or ""
-            events.append(Event(EventType.BOUNCED, self._clock.now(), bounced, number, {"by": queue_id}))
+            company = await self._spool.company_of(bounced, number)
+            if company is not None:
+                companies[index] = company
+                events.append(Event(EventType.BOUNCED, self._clock.now(), bounced, number, {"by": queue_id}))
         return events
+
+    def _claims_to_be_us(self, address: Address) -> bool:
+        settings = self._active().snapshot.settings
+        return address.domain == settings.domain and self._peer.address not in settings.sending_addresses
 
     def _return_address(self, local: str) -> Admitted | Reply:
         """Our own signed addresses: only those we made, and only for what a bounce may be."""

@@ -48,6 +48,7 @@ class Reception:
         self._hash = BodyHash()
         self._size = 0
         self._counted = 0
+        self.is_eight_bit = False
         self.header = Header(())
         self.header_size = 0
         self.refusal: Reply | None = None
@@ -93,6 +94,7 @@ class Reception:
         return self.refusal
 
     def _take(self, block: bytes) -> None:
+        self.is_eight_bit = self.is_eight_bit or not block.isascii()
         try:
             if self._start is None:
                 self._hash.update(block)

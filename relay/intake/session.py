@@ -17,14 +17,14 @@ from relay.intake.limits import Connections, Receiving
 from relay.intake.queue_id import new_queue_id
 from relay.intake.reception import FAULT, FULL, Bounds, Reception
 from relay.mail.address import Address
-from relay.mail.envelope import Envelope, MailParameters, Recipient
+from relay.mail.envelope import Body, Envelope, MailParameters, Recipient
 from relay.mail.message import Header
 from relay.mail.received import Hop, protocol_name, received_field
 from relay.mail.reply import Reply
 from relay.store.spool import Acceptance, Delivery, Entry, Message, Origin, Spool, SpoolError, SpoolFull, State
 
-OK = Reply(250, "2.0.0", "OK")
 NO_TRANSACTION = Reply(503, "5.5.1", "MAIL and RCPT come first")
+RECIPIENT_OK = Reply(250, "2.1.5", "Recipient OK")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")
 
 
@@ -185,9 +185,11 @@ class Session:
         if not recipient.address.domain:
             # <postmaster> alone is the only address without a domain (RFC 5321 4.5.1).
             recipient = replace(recipient, address=replace(recipient.address, domain=self._settings.domain))
-        transaction.recipients.append(recipient)
-        transaction.companies.append(admitted.company)
-        return Reply(250, "2.1.5", "Recipient OK")
+        # Named twice is meant once: each recipient gets one copy.
+        if all(recipient.address != known.address for known in transaction.recipients):
+            transaction.recipients.append(recipient)
+            transaction.companies.append(admitted.company)
+        return RECIPIENT_OK
 
     def content(self) -> Content | Reply:
         """See Gate.content."""
@@ -229,7 +231,7 @@ class Session:
                 app=self._desk.app,
                 peer=str(self._peer.address),
                 message_id=field.value.decode("utf-8", "replace") if field else "",
-                envelope=_envelope(transaction),
+                envelope=_envelope(transaction, eight_bit=reception.is_eight_bit),
                 content=stored,
             )
             return await self._commit(message, transaction)
@@ -318,12 +320,13 @@ class Session:
         self._office.events.emit(Event(kind, self._office.clock.now(), data=data))
 
 
-def _envelope(transaction: _Transaction) -> Envelope:
+def _envelope(transaction: _Transaction, *, eight_bit: bool) -> Envelope:
+    """The envelope as it was given; what the octets are counts for more than what was said of them (RFC 6152)."""
     parameters = transaction.parameters
     return Envelope(
         reverse_path=transaction.reverse_path,
         recipients=tuple(transaction.recipients),
-        body=parameters.body,
+        body=Body.EIGHT_BIT if eight_bit else parameters.body,
         smtputf8=parameters.smtputf8,
         ret=parameters.ret,
         envid=parameters.envid,

@@ -76,6 +76,9 @@ class SubmissionDesk:
 
     def rcpt(self, recipient: Recipient) -> Admitted | Reply:
         """See Desk.rcpt."""
+        if not recipient.address.domain:
+            # <postmaster> alone: ours (RFC 5321 4.5.1), and given a domain by the session.
+            return Admitted(self._company.slug if self._company else "")
         if "." not in recipient.address.domain and not recipient.address.domain.startswith("["):
             return Reply(550, "5.1.2", "The recipient's domain is not complete")
         assert self._company is not None  # noqa: S101 -- a positive MAIL came before

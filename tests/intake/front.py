@@ -129,7 +129,7 @@ class Front:
     def mx(self, peer: str = "198.51.100.9") -> Session:
         """A session of another mail server."""
         who = Peer(ip_address(peer), 25000)
-        session = self._session(MxDesk(lambda: self.active, spool=self.spool, clock=self.clock), who)
+        session = self._session(MxDesk(lambda: self.active, peer=who, spool=self.spool, clock=self.clock), who)
         session.hello(Hello("mail.outside.example", None, esmtp=True))
         return session
 

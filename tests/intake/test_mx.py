@@ -5,6 +5,7 @@ import pytest
 from relay.events import EventType
 from relay.intake.gate import Hello
 from relay.mail.address import Address, AddressError, parse_path
+from relay.mail.envelope import Body
 from relay.mail.srs import srs_forward
 from relay.mail.verp import bounce_address
 from relay.store.spool import Origin
@@ -42,11 +43,39 @@ def bounce(queue_id: str = "q1", number: int = 0, secret: bytes = SECRET) -> str
         "<PostMaster>",
         "<postmaster@my.relay.example>",
         "<POSTMASTER@my.relay.example>",
+        "<abuse@my.relay.example>",
+        "<mailer-daemon@my.relay.example>",
     ],
 )
-@pytest.mark.parametrize("sender", [ANNA, "<>", "<bakery@my.relay.example>"])
+@pytest.mark.parametrize("sender", [ANNA, "<>"])
 async def test_our_own_addresses_are_taken(front, recipient, sender):
     assert asked(front, recipient, sender).startswith("250 2.1.5")
+
+
+FORGED_LETTER = MAIL.replace(b"From: ", b"From: bakery@my.relay.example\r\nX-Was: ", 1)
+
+
+async def test_nobody_outside_sends_in_the_name_of_our_domain(front):
+    """Forwarded, it would leave from our address with our reverse path, and pass for the company's own."""
+    assert str(mail(front.mx(), BAKERY)).startswith("550 5.7.1")
+    assert str(await send(front.mx(), ANNA, BAKERY, FORGED_LETTER)).startswith("550 5.7.1")
+
+
+async def test_our_own_mail_comes_back_to_our_own_addresses(front):
+    """From one company to another's alias: it leaves us, and the MX record brings it back."""
+    assert str(await send(front.mx("192.0.2.1"), BAKERY, BAKERY, FORGED_LETTER)).startswith("250 2.0.0")
+
+
+async def test_a_recipient_named_twice_gets_one_copy(front):
+    assert str(await send(front.mx(), ANNA, (BAKERY, "<postmaster>", BAKERY))).startswith("250 2.0.0")
+    recipients = front.outbox.entries[-1].message.envelope.recipients
+    assert [str(recipient.address) for recipient in recipients] == [BAKERY[1:-1], "postmaster@my.relay.example"]
+
+
+@pytest.mark.parametrize(("octets", "body"), [(b"plain", None), ("\u20ac 12".encode(), Body.EIGHT_BIT)])
+async def test_eight_bit_content_is_known_as_such_whatever_was_said(front, octets, body):
+    await send(front.mx(), ANNA, BAKERY, MAIL + octets + b"\r\n")
+    assert front.outbox.entries[-1].message.envelope.body is body
 
 
 NOT_OURS = "550 5.7.1"
