@@ -1,7 +1,7 @@
 """The closed list of things that happen here.
 
-Log, metrics, the stored timeline of a mail and the webhooks all speak with these names, so a line in the log,
-a counter and a row of `relay trace` can be laid side by side.
+Log, metrics and the stored timeline of a mail speak with these names, so a line in the log, a counter and a row of
+`relay trace` can be laid side by side.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,6 @@ class EventType(StrEnum):
     LOGIN_FAILED = "login-failed"
     REFUSED = "refused"
     RECEIVED = "received"
-    DECIDED = "decided"
     DELIVERED = "delivered"
     DEFERRED = "deferred"
     FAILED = "failed"

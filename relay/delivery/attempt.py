@@ -3,7 +3,6 @@
 Keeps the session between attempts of one lane. Writes nothing: what an attempt comes to is an `AttemptResult`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -30,12 +29,16 @@ log = structlog.get_logger("relay.delivery")
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Deliveries of one message that share a decision, an envelope and a route: one transaction."""
+    """Deliveries of one message that share a decision, an envelope and a route: one transaction.
+
+    `active` is the configuration that the decision was made with, and that it is carried out with.
+    """
 
     message: Message
     deliveries: tuple[Delivery, ...]
     decision: Decision
     route: Route
+    active: Active
 
     @property
     def lane(self) -> str:
@@ -63,7 +66,6 @@ class AttemptResult:
 class World:
     """What attempts of one worker share."""
 
-    active: Callable[[], Active]
     spool: Spool
     resolver: Resolver
     clock: Clock
@@ -92,7 +94,7 @@ class Attempts:
             self._session = None
 
     async def _attempt(self, batch: Batch) -> AttemptResult:
-        active = self.world.active()
+        active = batch.active
         context = Context(active.snapshot.settings.domain, active.keyring, self.world.clock.now())
         try:
             outgoing = make_outgoing(
@@ -128,7 +130,7 @@ class Attempts:
     async def _over_new_sessions(self, batch: Batch, outgoing: Outgoing) -> AttemptResult:
         """Try target after target until one has said something about the mail itself."""
         result: AttemptResult | None = None
-        settings = self.world.active().snapshot.settings
+        settings = batch.active.snapshot.settings
         opening = Opening(settings.hostname, settings.delivery.timeouts)
         try:
             async for target in find_targets(batch.route, self.world.resolver):
@@ -147,7 +149,7 @@ class Attempts:
         return result or _everyone(batch, Trouble(Fault.NO_HOST, "no host to try"), Phase.RESOLVE)
 
     async def _transact(self, session: OpenSession, batch: Batch, outgoing: Outgoing) -> AttemptResult:
-        timeouts = self.world.active().snapshot.settings.delivery.timeouts
+        timeouts = batch.active.snapshot.settings.delivery.timeouts
         session.transactions += 1
         answers = await transact(session.stream, outgoing, session.extensions, timeouts)
         if not session.is_alive:

@@ -4,7 +4,9 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import lru_cache
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -21,8 +23,8 @@ from relay.policy.outcome import Action, Fault, Outcome, Phase, Scope, Trouble, 
 from relay.store.spool import Delivery, Entry, Message, SpoolError
 
 _MOST_IN_HAND = 1000
-_MOST_OF_ONE_COMPANY = 250
-_MOST_IN_LANE = 300
+_MOST_OF_ONE_COMPANY = 100
+_MOST_IN_LANE = 100
 _LEASED_AT_ONCE = 100
 _LOOK_AGAIN = 1.0
 # A lane that is full gives deliveries back for a while, so that the others have room.
@@ -41,7 +43,7 @@ class Dispatcher:
         self._sending = sending
         self._facts = Facts(sending.active, sending.resolver, sending.clock)
         self.planner = Planner(sending.active, self._facts)
-        self._world = World(sending.active, sending.spool, sending.resolver, sending.clock)
+        self._world = World(sending.spool, sending.resolver, sending.clock)
         self._recorder = Recorder(sending, self.look)
         self._tasks: set[asyncio.Future[None]] = set()
         self._lanes: Lanes[Batch] = Lanes(self._width, self._carrier, self._spawn)
@@ -49,6 +51,8 @@ class Dispatcher:
         self._count = 0
         self._refused_accounts: dict[str, tuple[float, Outcome]] = {}
         self._probes: dict[str, float] = {}
+        self._proven_accounts: set[str] = set()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._due = asyncio.Event()
         self._more_waits = False
         self._stopping = False
@@ -196,6 +200,14 @@ class Dispatcher:
     def _carrier(self) -> "_Carrier":
         return _Carrier(self, Attempts(self._world))
 
+    def is_current(self, batch: Batch) -> bool:
+        """Whether the configuration is still the one that `batch` was decided with."""
+        return batch.active is self._sending.active()
+
+    def decide_again(self, batch: Batch) -> None:
+        """Decide anew: no mail goes out by a configuration that is gone."""
+        self._spawn(self._dispatch(Entry(batch.message, batch.deliveries)))
+
     def refused_account(self, account: str, batch: Batch) -> AttemptResult | None:
         """The refusal of a moment ago, when this very account was refused then."""
         until, outcome = self._refused_accounts.get(account, (0.0, None))
@@ -203,13 +215,22 @@ class Dispatcher:
             return None
         return AttemptResult([outcome] * len(batch.deliveries))
 
+    def turn(self, account: str) -> AbstractAsyncContextManager[object]:
+        """One attempt at a time until an account has proved good: many refused logins at once would lock it."""
+        if account in self._proven_accounts:
+            return nullcontext()
+        return self._turns.setdefault(account, asyncio.Lock())
+
     def note_account(self, account: str, result: AttemptResult) -> None:
         """Remember whether an attempt found the account in order; mail that waits for it goes on when it did."""
         for outcome in result.outcomes:
             if outcome.action is Action.HOLD and outcome.scope is Scope.ACCOUNT:
+                self._proven_accounts.discard(account)
                 self._refused_accounts[account] = (self._sending.clock.now() + _BREAKER, outcome)
-            elif outcome.action is Action.DELIVERED and self._refused_accounts.pop(account, None) is not None:
-                self._spawn(self._recorder.insist(lambda: self._release(account), None))
+            elif outcome.action is Action.DELIVERED:
+                self._proven_accounts.add(account)
+                if self._refused_accounts.pop(account, None) is not None:
+                    self._spawn(self._recorder.insist(lambda: self._release(account), None))
 
     def settle_batch(self, batch: Batch, result: AttemptResult, account: str) -> None:
         """Write down what an attempt came to, while its carrier goes on."""
@@ -276,18 +297,25 @@ class _Carrier:
     async def carry(self, job: Batch) -> None:
         """See lanes.Carrier.carry."""
         dispatcher = self._dispatcher
+        if not dispatcher.is_current(job):
+            dispatcher.decide_again(job)
+            return
         try:
             # Before the attempt: if the settings change meanwhile, the refusal was about these.
             account = dispatcher.account_key(job.decision)
-            result = dispatcher.refused_account(account, job) if account else None
-            if result is None:
-                result = await self._attempts.attempt(job)
-                if account:
-                    dispatcher.note_account(account, result)
+            result = await (self._attempt_with(account, job) if account else self._attempts.attempt(job))
             dispatcher.settle_batch(job, result, account)
         except Exception as error:
             log.exception("an attempt cannot be settled", queue_id=job.message.queue_id)
             dispatcher.hold_batch(job, error)
+
+    async def _attempt_with(self, account: str, job: Batch) -> AttemptResult:
+        async with self._dispatcher.turn(account):
+            result = self._dispatcher.refused_account(account, job)
+            if result is None:
+                result = await self._attempts.attempt(job)
+                self._dispatcher.note_account(account, result)
+            return result
 
     def close(self) -> None:
         """See lanes.Carrier.close."""

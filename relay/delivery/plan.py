@@ -1,7 +1,7 @@
 """From a leased message to batches: in whose name, and which way. Facts are looked up here and only here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from relay.config.keyring import Active
 from relay.delivery.attempt import Batch
@@ -32,9 +32,15 @@ class Planner:
         self._facts = facts
 
     async def plan(self, entry: Entry) -> Plan:
-        """Decide for every delivery of `entry`."""
+        """Decide for every delivery of `entry`, all under one configuration."""
+        while True:
+            active = self._active()
+            plan = await self._plan(entry, active)
+            if self._active() is active:
+                return plan
+
+    async def _plan(self, entry: Entry, active: Active) -> Plan:
         plan = Plan([], [], [])
-        active = self._active()
         groups: dict[tuple[object, ...], Batch] = {}
         for delivery in entry.deliveries:
             choice = await self.choose(entry.message, delivery)
@@ -50,7 +56,7 @@ class Planner:
                     key = (batch.route.key, choice.name, choice.author, delivery.company, alone)
                     known = groups.get(key)
                     if known is not None:
-                        batch = Batch(known.message, (*known.deliveries, delivery), known.decision, known.route)
+                        batch = replace(known, deliveries=(*known.deliveries, delivery))
                     groups[key] = batch
         plan.batches.extend(groups.values())
         return plan
@@ -87,4 +93,4 @@ def _gone(slug: str) -> Hold:
 def _batch(message: Message, delivery: Delivery, decision: Decision, active: Active) -> Batch:
     recipient: Address = decision.recipient or delivery.recipient.address
     route = choose_route(decision, recipient, active.snapshot.settings.delivery)
-    return Batch(message, (delivery,), decision, route)
+    return Batch(message, (delivery,), decision, route, active)

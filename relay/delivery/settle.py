@@ -11,7 +11,7 @@ from relay.events import Event, EventType, Json
 from relay.mail.envelope import Notify
 from relay.mail.report import Action as ReportAction
 from relay.policy.decision import Hold
-from relay.policy.outcome import Action, Outcome, Scope
+from relay.policy.outcome import Action, Outcome, is_repairable
 from relay.policy.retry import Patience, Progress, Verdict, decide_retry
 from relay.store.spool import Change, Delivery, Message, Origin, State
 
@@ -158,7 +158,7 @@ def _deferred(case: _Case, change: Change) -> Settlement:
         )
     progress = Progress(case.message.received_at, change.attempts, case.delivery.delay_noticed)
     retry = decide_retry(case.at.patience, progress, now=case.at.now, chance=case.at.chance)
-    if retry.verdict is Verdict.EXPIRE and case.outcome.scope is Scope.ACCOUNT:
+    if retry.verdict is Verdict.EXPIRE and case.at.account_key and is_repairable(case.outcome):
         # Promise 4: what a person can repair never bounces mail.
         return _held(case, change)
     if retry.verdict is Verdict.EXPIRE:

@@ -75,7 +75,7 @@ def _as_own_domain(company: Company, domain: str, fact: DomainFact | None) -> Ch
             author=author,
             # SPF counts for DMARC only when the envelope is in the author's domain.
             reverse_path=ReversePath.AUTHOR,
-            sign_for=(author.domain, domain),
+            sign_for=(author.ascii_domain, domain),
             reasons=(fact.reason,),
         )
     if company.otherwise is Otherwise.HOLD:

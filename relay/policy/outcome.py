@@ -115,6 +115,8 @@ _FAULTS = {
     Fault.NO_SMTPUTF8: (Action.FAIL, Scope.MESSAGE, "5.6.7"),
     Fault.UNEXPECTED: (Action.DEFER, Scope.MESSAGE, "4.3.0"),
 }
+# How mail providers say, often only after the dot, that this account may not send as this author.
+_SEND_AS = {"5.7.60", "5.7.57", "5.2.252"}
 _BEFORE_MAIL = {Phase.RESOLVE, Phase.CONNECT, Phase.GREETING, Phase.HELLO, Phase.TLS, Phase.LOGIN}
 
 
@@ -140,6 +142,14 @@ def _classify_fault(trouble: Trouble, phase: Phase, *, account: bool) -> Outcome
     # After the final dot the peer may have taken the mail: RFC 5321 4.5.3.2.6 wants another try all the same.
     unknown = phase is Phase.FINAL and scope is Scope.TARGET
     return Outcome(action, scope, status, trouble.text, phase, unknown=unknown)
+
+
+def is_repairable(outcome: Outcome) -> bool:
+    """Whether somebody here can mend what an own server has against us: such trouble never bounces mail.
+
+    A wrong host, port or kind of TLS looks like a host that is down, so nothing before MAIL counts as a verdict.
+    """
+    return outcome.scope is Scope.ACCOUNT or outcome.phase in _BEFORE_MAIL
 
 
 def _classify_positive(reply: Reply, phase: Phase) -> Outcome:
@@ -180,7 +190,8 @@ def _is_permission(reply: Reply, phase: Phase) -> bool:
         # 552 speaks of this message's size (RFC 1870 6.1), everything else of who may send.
         return reply.code != 552
     # Many servers keep what they have against the sender until RCPT: RFC 3463 3.8 tells it from "no such user".
-    return reply.code == 530 or (phase is Phase.RCPT and reply.enhanced.startswith("5.7."))
+    late = phase is Phase.RCPT and reply.enhanced.startswith("5.7.")
+    return late or reply.code == 530 or reply.enhanced in _SEND_AS
 
 
 def _status(reply: Reply, default: str) -> str:

@@ -196,10 +196,10 @@ class House:
         port = self.active.snapshot.settings.delivery.port
         domain = entry.deliveries[0].recipient.address.ascii_domain
         route = Route(f"domain:{domain}", domain, port, TlsPolicy.OPPORTUNISTIC, is_domain=True)
-        return Batch(entry.message, entry.deliveries, decision or AS_IT_IS, route)
+        return Batch(entry.message, entry.deliveries, decision or AS_IT_IS, route, self.active)
 
     def attempts(self) -> Attempts:
-        return Attempts(World(lambda: self.active, self.spool, self.resolver, self.clock))
+        return Attempts(World(self.spool, self.resolver, self.clock))
 
     async def attempt(self, *recipients: str | Recipient, **fields: Any) -> AttemptResult:
         """One attempt over a session of its own."""

@@ -47,7 +47,7 @@ async def own_server_batch(house: House, server) -> Batch:
     author = with_server(server).address
     decision = Decision(Name.OWN_SERVER, author, ReversePath.AUTHOR, server=server)
     settings = house.active.snapshot.settings.delivery
-    return Batch(entry.message, entry.deliveries, decision, choose_route(decision, author, settings))
+    return Batch(entry.message, entry.deliveries, decision, choose_route(decision, author, settings), house.active)
 
 
 async def attempt(house: House, batch: Batch):
@@ -170,7 +170,7 @@ async def test_a_wrong_host_in_the_settings_is_no_verdict_on_the_recipient(house
     entry = await house.put()
     settings = house.active.snapshot.settings.delivery
     route = choose_route(decision, entry.deliveries[0].recipient.address, settings)
-    (outcome,) = (await attempt(house, Batch(entry.message, entry.deliveries, decision, route))).outcomes
+    (outcome,) = (await attempt(house, Batch(entry.message, entry.deliveries, decision, route, house.active))).outcomes
     assert (outcome.action, outcome.scope) == (Action.DEFER, Scope.TARGET)
 
 
@@ -211,7 +211,9 @@ async def test_a_smarthost_with_a_certificate_that_does_not_hold_defers(house, h
         settings = house.active.snapshot.settings.delivery
         route = choose_route(decision, entry.deliveries[0].recipient.address, settings)
         assert route.tls == how
-        (outcome,) = (await attempt(house, Batch(entry.message, entry.deliveries, decision, route))).outcomes
+        (outcome,) = (
+            await attempt(house, Batch(entry.message, entry.deliveries, decision, route, house.active))
+        ).outcomes
         assert (outcome.action, outcome.scope, outcome.phase) == (Action.DEFER, Scope.TARGET, Phase.TLS)
         assert "certificate" in outcome.text
 
@@ -441,7 +443,9 @@ async def test_a_session_is_not_used_for_a_route_that_changed(house):
             entry = await house.put()
             settings = house.active.snapshot.settings.delivery
             route = choose_route(decision, entry.deliveries[0].recipient.address, settings)
-            outcomes += (await attempts.attempt(Batch(entry.message, entry.deliveries, decision, route))).outcomes
+            outcomes += (
+                await attempts.attempt(Batch(entry.message, entry.deliveries, decision, route, house.active))
+            ).outcomes
         attempts.close()
         assert [outcome.action for outcome in outcomes] == [Action.DELIVERED, Action.DEFER]
         assert outcomes[1].phase is Phase.TLS

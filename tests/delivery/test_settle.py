@@ -164,3 +164,11 @@ def test_a_wish_of_policy_is_no_attempt():
     assert (change.state, change.attempts, change.hold_key, change.last) == (State.HELD, 2, "company:x", "gone")
     assert change.delay_noticed
     assert settlement.events[0].data == {"recipient": "anna@customer.example", "reason": "gone"}
+
+
+def test_an_own_server_that_never_answers_holds_mail_in_the_end():
+    """Its host or port may be written wrong: nothing bounces for that."""
+    down = classify(Trouble(Fault.REFUSED, "no connection"), Phase.CONNECT, account=True)
+    settled = settle(MESSAGE, asked(), down, at(10 * HOUR, account_key="account:x"))
+    assert (settled.change.state, settled.change.hold_key, settled.notice) == (State.HELD, "account:x", None)
+    assert settle(MESSAGE, asked(), down, at(10 * HOUR)).change.state is State.EXPIRED

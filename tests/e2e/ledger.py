@@ -22,20 +22,23 @@ class Ledger:
         self._to = to
         self._count = 0
         self._changed = asyncio.Condition()
+        self._ending = False
         self.accepted: dict[str, str] = {}  # Message-ID to queue id
         self.refused: list[str] = []
 
     @contextlib.asynccontextmanager
     async def load(self, sessions: int) -> AsyncIterator[None]:
-        """Keep so many sessions busy."""
+        """Keep so many sessions busy; at the end each finishes the message it is at."""
         tasks = [asyncio.create_task(self._keep_sending()) for _ in range(sessions)]
         try:
             yield
+            self._ending = True
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
-            ended = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(isinstance(each, asyncio.CancelledError) for each in ended), ended
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def more(self, count: int) -> None:
         """Wait until so many more messages were accepted than are now."""
@@ -44,7 +47,7 @@ class Ledger:
             await self._changed.wait_for(lambda: len(self.accepted) >= wanted)
 
     async def _keep_sending(self) -> None:
-        while True:
+        while not self._ending:
             with contextlib.suppress(OSError, EOFError):
                 async with RawClient(self._relay.host, self._relay.ports["submission"]) as client:
                     await self._send(client)
@@ -55,7 +58,7 @@ class Ledger:
         await _expect(client, "220")
         await client.send(b"EHLO app.example\r\n")
         await _expect(client, "250")
-        while True:
+        while not self._ending:
             self._count += 1
             message_id = f"{self._count}@ledger.example"
             content = message(message_id=f"<{message_id}>", to=self._to, body=b"x" * (self._count % 20_000) + b"\r\n")

@@ -51,10 +51,10 @@ async def test_people_give_orders(relay: Relay, world: World) -> None:
         assert await order(relay, "retry", "--company", "bakkerij-peeters") == 1
         await peer.wait_for(lambda peer: len(peer.messages) == 3, 60)
         asked_for = [line for record in peer.records for line in record.lines if line.startswith("RCPT")]
-    assert [line.partition("<")[2].partition(">")[0] for line in asked_for] == [
-        "second@later.example",
+    assert sorted(line.partition("<")[2].partition(">")[0] for line in asked_for) == [
         "first@later.example",
         "fourth@later.example",
+        "second@later.example",
     ]
     await relay.is_empty()
     (journey,) = await relay.trace(third)

@@ -167,14 +167,14 @@ async def test_the_timeline_is_in_order_of_time(bench, spool):
     assert message.queue_id == "id000001"
     deferred = Event(EventType.DEFERRED, start + 5, message.queue_id, 0, MappingProxyType({"reply": ["4", {"a": 1}]}))
     delivered = Event(EventType.DELIVERED, start + 9, message.queue_id, 0)
-    decided = [Event(EventType.DECIDED, start + 2, message.queue_id, 0, {"nth": nth}) for nth in range(3)]
+    decided = [Event(EventType.DELAYED, start + 2, message.queue_id, 0, {"nth": nth}) for nth in range(3)]
 
     await spool.record([bench.change(message.queue_id, state=State.QUEUED)], [delivered])
     await spool.note([deferred])
     await spool.note(decided)
 
     timeline = await spool.timeline(message.queue_id)
-    assert [event.type for event in timeline] == [EventType.RECEIVED, *[EventType.DECIDED] * 3, "deferred", "delivered"]
+    assert [event.type for event in timeline] == [EventType.RECEIVED, *[EventType.DELAYED] * 3, "deferred", "delivered"]
     assert timeline == [
         Event(EventType.RECEIVED, start, message.queue_id, None, {"size": 9}),
         *decided,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.mail.reply import Reply
-from relay.policy.outcome import Action, Fault, Outcome, Phase, Scope, Trouble, classify
+from relay.policy.outcome import Action, Fault, Outcome, Phase, Scope, Trouble, classify, is_repairable
 
 EARLY = (Phase.RESOLVE, Phase.CONNECT, Phase.GREETING, Phase.HELLO, Phase.TLS, Phase.LOGIN)
 LATE = (Phase.CHECK, Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.CONTENT, Phase.FINAL)
@@ -143,3 +143,19 @@ def test_a_code_of_its_own_is_kept_and_a_missing_one_is_general():
     assert classify(Reply(552, "", "x"), Phase.RCPT, account=False).status == "4.5.3"
     # A host that refuses everyone: the reply says 5, the consequence is temporary, and so is the status.
     assert classify(Reply(554, "5.7.1", "x"), Phase.GREETING, account=False).status == "4.7.1"
+
+
+@pytest.mark.parametrize("status", ["5.7.60", "5.7.57", "5.2.252"])
+def test_an_own_server_may_say_only_after_the_dot_that_its_account_may_not_send_so(status):
+    reply = Reply(550, status, "client does not have permissions to send as this sender")
+    held = classify(reply, Phase.FINAL, account=True)
+    assert (held.action, held.scope) == (Action.HOLD, Scope.ACCOUNT)
+    assert classify(reply, Phase.FINAL, account=False).action is Action.FAIL
+
+
+def test_what_comes_before_mail_on_an_own_server_can_be_repaired():
+    """A wrong host, port or kind of TLS looks like a host that is down."""
+    down = Trouble(Fault.REFUSED, "no connection")
+    assert is_repairable(classify(down, Phase.CONNECT, account=True))
+    assert is_repairable(classify(Reply(535, "5.7.8", "no"), Phase.LOGIN, account=True))
+    assert not is_repairable(classify(Reply(451, "", "later"), Phase.FINAL, account=True))
