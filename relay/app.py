@@ -13,6 +13,7 @@ import structlog
 from relay.clock import SystemClock
 from relay.config.errors import ConfigErrors
 from relay.config.keyring import Active, Keyring
+from relay.config.load import cache_of
 from relay.config.secrets import SecretError
 from relay.config.settings import Listener, MxListener, Settings
 from relay.config.values import Endpoint
@@ -57,7 +58,7 @@ class Worker:
     def __init__(self, config: Path, who: WorkerName) -> None:
         """Load the configuration; raises ConfigErrors, SecretError or ValueError."""
         self._who = who
-        self._watcher = Watcher(config, _cache_of(config))
+        self._watcher = Watcher(config, cache_of(config))
         self._active = _activate(self._watcher)
         self._clock = SystemClock()
         log_settings = self._settings.log
@@ -68,6 +69,8 @@ class Worker:
         self._tls: ssl.SSLContext | None = None
         self._reload_now = asyncio.Event()
         self._trouble = "starting"
+        self._not_taken: Change | None = None
+        self._not_taken_because = ""
 
     async def run(self, stop: asyncio.Event, on_ready: Callable[[], None], on_alive: Callable[[], None]) -> None:
         """Work until `stop` is set, then drain. `on_alive` is called as long as the worker gets things done."""
@@ -191,7 +194,7 @@ class Worker:
             self._journal.queue_holds(state, count)
 
     def _detail(self) -> dict[str, Json]:
-        error = self._watcher.error
+        error = self._watcher.error or self._not_taken_because
         return {
             "generation": self._active.snapshot.generation,
             "companies": len(self._active.snapshot),
@@ -215,8 +218,8 @@ class Worker:
             change = await asyncio.to_thread(self._watcher.check, full=full)
             if self._watcher.error is not None and self._watcher.error is not before:
                 self._reload_failed(str(self._watcher.error))
-            elif change is not None:
-                await self._take_over(change)
+            elif (waiting := change or self._not_taken) is not None:
+                await self._take_over(waiting)
             elif before is not None and self._watcher.error is None:
                 self._journal.config_is_broken(broken=False)
             if full:
@@ -228,9 +231,13 @@ class Worker:
             active = _activate(self._watcher)
             tls = _tls_context(change.after.settings) if change.after.settings.tls is not None else self._tls
         except (SecretError, ValueError, OSError) as error:
-            self._reload_failed(str(error))
+            # A key or certificate went away or went bad just now: seen again at each look, until it is there.
+            if str(error) != self._not_taken_because:
+                self._reload_failed(str(error))
+            self._not_taken, self._not_taken_because = change, str(error)
             return
         self._active, self._tls = active, tls
+        self._not_taken, self._not_taken_because = None, ""
         self._journal.config_is_broken(broken=False)
         data: dict[str, Json] = {
             "generation": change.after.generation,
@@ -271,10 +278,6 @@ class Worker:
 
 def _activate(watcher: Watcher) -> Active:
     return Active(watcher.snapshot, Keyring.load(watcher.snapshot.settings))
-
-
-def _cache_of(config: Path) -> Path:
-    return Path("var") / f"{config.stem}.cache"
 
 
 def _needs_restart(change: Change) -> bool:

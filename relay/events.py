@@ -36,6 +36,8 @@ class EventType(StrEnum):
     RETRIED = "retried"
     DROPPED = "dropped"
     FAULT = "fault"
+    WORKER_DIED = "worker-died"
+    WORKER_SILENT = "worker-silent"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,11 @@ from pathlib import Path
 from relay.config.compiler import compile_settings
 from relay.config.errors import ConfigError, ConfigErrors
 from relay.config.files import read_file
+from relay.config.load import cache_of
 from relay.config.secrets import reason
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.config.tree import Tree
-
-
-def cache_of(config: Path) -> Path:
-    """Where the relay keeps what it knows of the configuration's files, so as not to parse them again."""
-    return Path("var") / f"{config.stem}.cache"
 
 
 def read_settings(config: Path) -> Settings:

@@ -14,8 +14,7 @@ def serve(*, config: ConfigOption = DEFAULT_CONFIG) -> None:
 
     SIGHUP looks at the configuration at once.
     """
-    from relay.cli.reading import cache_of
-    from relay.config.load import load
+    from relay.config.load import cache_of, load
     from relay.log import set_up_log
     from relay.start import StartError, start
 

@@ -11,6 +11,11 @@ from relay.config.snapshot import Snapshot
 from relay.config.tree import Tree
 
 
+def cache_of(config: Path) -> Path:
+    """Where the relay keeps what it knows of the configuration's files, so as not to parse them again."""
+    return Path("var") / f"{config.stem}.cache"
+
+
 def load(path: Path, cache: Path | None = None) -> Snapshot:
     """The configuration in the files at and around `path` (relay.yaml).
 

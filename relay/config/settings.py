@@ -71,7 +71,7 @@ class Listeners(Model):
     submission: Listener | None = Field(default=None, description="Mail from our apps, usually port 587.")
     submissions: Listener | None = Field(default=None, description="Mail from our apps, usually port 465.")
     mx: MxListener | None = Field(default=None, description="Mail from other servers, port 25.")
-    web: WebListener | None = Field(default=None, description="Metrics, health and HTTP API.")
+    web: WebListener | None = Field(default=None, description="Metrics and health.")
 
 
 class Tls(Model):
@@ -144,7 +144,9 @@ class Limits(Model):
 
     message_size: Size = size("35MiB", "Largest message taken (SIZE, RFC 1870).")
     recipients: Count = Field(default=100, description="Recipients of one message (RFC 5321 4.5.3.1.8: at least 100).")
-    connections: Count = Field(default=1000, description="Connections to one listener of one worker at once.")
+    connections: Count = Field(
+        default=1000, description="Connections of one worker at once: of our apps, and as many of other servers."
+    )
     connections_per_peer: Count = Field(
         default=50, description="Connections from one IP address to one worker at once."
     )
