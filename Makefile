@@ -37,8 +37,6 @@ pure: $(STAMPS)/dev
 tests: $(STAMPS)/dev $(STAMPS)/test-packages
 	$(BIN)/pytest -q -n $(JOBS) --dist loadgroup --ignore=tests/unit/mail --ignore=tests/unit/policy
 
-# Figures are in bench/README.md; each benchmark is run by hand.
-
 lock: $(STAMPS)/dev
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

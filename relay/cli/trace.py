@@ -13,6 +13,8 @@ from relay.store.spool import Entry, Spool
 
 Journey = tuple[Entry, Sequence[Event]]
 
+_ASKED = {"greeting": "the connection", "content": "the content", "final": "the final dot"}
+
 
 def trace(
     key: Annotated[str, typer.Argument(help="Queue id, Message-ID, or a recipient's address.")],
@@ -95,7 +97,8 @@ def describe(event: Event) -> Iterator[str]:
     if data.get("host"):
         yield f"to {data['host']} [{data.get('ip', '')}], {data.get('tls') or 'without TLS'}"
     if data.get("reply"):
-        yield f"answer to {str(data.get('phase', '')).upper()}: {data['reply']}"
+        phase = str(data.get("phase", ""))
+        yield f"answer to {_ASKED.get(phase, phase.upper())}: {data['reply']}"
     elif data.get("text"):
         yield f"{data['text']} ({data.get('phase', '')})"
     if data.get("unknown"):

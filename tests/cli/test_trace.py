@@ -42,7 +42,7 @@ async def test_a_journey_tells_what_came_in_and_how_it_went_out(place, store):
         "the connection was lost (final)",
         "it may have arrived all the same",
         "next try",
-        "answer to FINAL: 250 2.0.0 Thanks",
+        "answer to the final dot: 250 2.0.0 Thanks",
         "report r9 to x@my.relay.example",
     ):
         assert words in ended.out
