@@ -28,7 +28,6 @@ from relay.config.values import (
     Size,
     StoreUrl,
     TargetHost,
-    Url,
     duration,
     parse_duration,
     size,
@@ -62,7 +61,6 @@ class WebListener(Model):
     """Where HTTP is spoken. TLS is the business of the reverse proxy before it."""
 
     address: Listening = Field(description="IP address and port: 127.0.0.1:8025.")
-    public_url: Url | None = Field(default=None, description="How people reach this listener: https://mail.…")
 
 
 class Listeners(Model):

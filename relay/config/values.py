@@ -324,13 +324,6 @@ def parse_file(text: str) -> str:
     return text
 
 
-def parse_url(text: str) -> str:
-    """An http or https URL without a slash at its end."""
-    if not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+(/[^\s?#]*)?", text):
-        raise wrong(f"{shown(text)} is not an http or https address", "For example https://mail.relay.example.")
-    return text.rstrip("/")
-
-
 def parse_password_hash(text: str) -> str:
     """An argon2 hash in PHC format. The message never repeats what stands in the file: it may be a password."""
     if not re.fullmatch(r"\$argon2(id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+", text):
@@ -364,7 +357,6 @@ AppName: TypeAlias = Annotated[str, *_field(parse_app_name, "billit-web", {"maxL
 Secret: TypeAlias = Annotated[SecretRef, PlainValidator(parse_secret), WithJsonSchema(_secret_schema())]
 StoreUrl: TypeAlias = Annotated[str, *_field(parse_store, "sqlite:var/relay.db", {"pattern": "^sqlite:.+"})]
 FilePath: TypeAlias = Annotated[str, *_field(parse_file, "/etc/relay/tls/fullchain.pem", {"minLength": 1})]
-Url: TypeAlias = Annotated[str, *_field(parse_url, "https://mail.relay.example", {"format": "uri"})]
 PasswordHash: TypeAlias = Annotated[str, *_field(parse_password_hash, "$argon2id$…", {"pattern": r"^\$argon2"})]
 Companies: TypeAlias = Annotated[
     Literal["all"] | frozenset[str],
