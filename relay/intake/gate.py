@@ -23,7 +23,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What the peer said of itself and how it said it: `protocol` is the keyword of the Received field (RFC 3848)."""
+    """What the peer said of itself, and how: `tls` is the protocol's version, None in plain text."""
 
     name: str
     tls: str | None
@@ -89,7 +89,7 @@ class Gate(Protocol):
         ...
 
     async def login(self, username: str, password: str) -> Reply:
-        """Check a login: 235 2.7.0, 535 5.7.8, or 454 4.7.0 when it cannot be checked now or comes too often."""
+        """Check a login: 235 2.7.0, or 535 5.7.8."""
         ...
 
     def mail(self, reverse_path: Address | None, parameters: MailParameters) -> Reply:

@@ -69,7 +69,7 @@ class Action(StrEnum):
 
 
 class Scope(StrEnum):
-    """Whom the trouble concerns, and so who else is spared the attempt."""
+    """Whom the trouble concerns."""
 
     RECIPIENT = "recipient"
     MESSAGE = "message"
