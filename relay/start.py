@@ -42,7 +42,7 @@ def start(config: Path, settings: Settings, load: Callable[[], Work]) -> NoRetur
     _lock_store(store_path(settings.store))
     _check_ports(settings)
     # prometheus_client looks for it when it is imported. One folder an instance; the next one starts from zero.
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="relay-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="relay-metrics-", dir=_memory())
     work = load()
     instance = secrets.token_hex(4)
     lifeline = os.pipe()
@@ -88,6 +88,12 @@ def _be_worker(work: Callable[[], int], not_ours: tuple[int, ...]) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _memory() -> str | None:
+    """A folder in memory, None where there is none: metrics are mapped files, and a full disk would end who writes."""
+    shared = "/dev/shm"  # noqa: S108 -- the folder made in it is ours alone
+    return shared if os.access(shared, os.W_OK | os.X_OK) else None
 
 
 def _lock_store(path: Path) -> None:
