@@ -81,12 +81,7 @@ class MxDesk:
 
         What we forward leaves from our address with our reverse path, and would pass for a company's own mail.
         """
-        field = header.first("from")
-        try:
-            authors = parse_authors(field.value) if field is not None else ()
-        except AuthorError:
-            authors = ()
-        if any(self._claims_to_be_us(author.address) for author in authors):
+        if any(self._is_in_our_name(field.value) for field in header.all("from")):
             return NOT_YOURS
         return check_loop(header)
 
@@ -109,9 +104,19 @@ class MxDesk:
                 events.append(Event(EventType.BOUNCED, self._clock.now(), bounced, number, {"by": queue_id}))
         return events
 
+    def _is_in_our_name(self, author: bytes) -> bool:
+        """Whether any reader could take this From field for one of ours; one that we cannot read may mislead others."""
+        try:
+            return any(self._claims_to_be_us(each.address) for each in parse_authors(author))
+        except AuthorError:
+            domain = self._active().snapshot.settings.domain
+            return domain.encode() in author.lower() and self._is_outside()
+
     def _claims_to_be_us(self, address: Address) -> bool:
-        settings = self._active().snapshot.settings
-        return address.domain == settings.domain and self._peer.address not in settings.sending_addresses
+        return address.domain == self._active().snapshot.settings.domain and self._is_outside()
+
+    def _is_outside(self) -> bool:
+        return self._peer.address not in self._active().snapshot.settings.sending_addresses
 
     def _return_address(self, local: str) -> Admitted | Reply:
         """Our own signed addresses: only those we made, and only for what a bounce may be."""

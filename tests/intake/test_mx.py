@@ -61,6 +61,19 @@ async def test_nobody_outside_sends_in_the_name_of_our_domain(front):
     assert str(await send(front.mx(), ANNA, BAKERY, FORGED_LETTER)).startswith("550 5.7.1")
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"From: Anna <anna@customer.example>\r\nFrom: Bakery <bakery@my.relay.example>",
+        b"From: anna@customer.example, bakery@my.relay.example",
+        b"From: <<bakery@MY.Relay.example",
+    ],
+)
+async def test_nor_by_a_second_author_or_one_that_is_hard_to_read(front, field):
+    letter = MAIL.replace(b"From: Web <web@app.example>", field, 1)
+    assert str(await send(front.mx(), ANNA, BAKERY, letter)).startswith("550 5.7.1")
+
+
 async def test_our_own_mail_comes_back_to_our_own_addresses(front):
     """From one company to another's alias: it leaves us, and the MX record brings it back."""
     assert str(await send(front.mx("192.0.2.1"), BAKERY, BAKERY, FORGED_LETTER)).startswith("250 2.0.0")
