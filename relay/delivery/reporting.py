@@ -7,7 +7,7 @@ from relay.events import Event, EventType
 from relay.intake.queue_id import new_queue_id
 from relay.mail.address import Address
 from relay.mail.dkim import BodyHash
-from relay.mail.envelope import Envelope, Recipient
+from relay.mail.envelope import Body, Envelope, Recipient
 from relay.mail.message import header_size
 from relay.mail.report import MAX_RETURNED, Action, ReportedRecipient, ReportRequest, build_report
 from relay.policy.retry import Patience
@@ -71,7 +71,12 @@ class Reporter:
             app="",
             peer="",
             message_id=f"<{request.message_id}>",
-            envelope=Envelope(None, (Recipient(request.to),), smtputf8=not request.to.is_ascii),
+            envelope=Envelope(
+                None,
+                (Recipient(request.to),),
+                body=None if data.isascii() else Body.EIGHT_BIT,
+                smtputf8=not request.to.is_ascii,
+            ),
             content=content,
         )
         events = (
