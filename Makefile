@@ -57,15 +57,18 @@ $(STAMPS)/venv:
 	@$(PYTHON) -m venv $(VENV)
 	@mkdir -p $(STAMPS) && touch $@
 
+# The locks name everything: pip resolves nothing, so no release made since can get in its way.
 $(STAMPS)/runtime: $(STAMPS)/venv requirements/runtime.lock pyproject.toml
 	@echo "Installing the relay and what it needs (half a minute or so)"
-	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/runtime.lock
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes \
+		-r requirements/runtime.lock
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/runtime requirements/dev.lock
 	@echo "Installing what the checks and tests need (a minute or so)"
-	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.lock
+	@$(BIN)/pip check -q --disable-pip-version-check
 	@touch $@
 
 $(STAMPS)/test-packages: Makefile tools/install-packages $(STAMPS)/venv
