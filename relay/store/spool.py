@@ -11,6 +11,7 @@ from typing import Protocol
 
 from relay.events import Event, Json
 from relay.mail.envelope import Envelope, Recipient
+from relay.store.facts import FactStore
 
 
 class SpoolError(Exception):
@@ -168,6 +169,11 @@ class Spool(Protocol):
 
     async def stop(self) -> None:
         """Write what is pending, give up all leases and leave."""
+        ...
+
+    @property
+    def facts(self) -> FactStore:
+        """What the store knows beside mail."""
         ...
 
     def writer(self) -> ContentWriter:

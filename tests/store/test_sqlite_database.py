@@ -27,15 +27,33 @@ def test_an_older_library_is_refused(tmp_path, monkeypatch):
         open_database(tmp_path / "relay.db")
 
 
-@pytest.mark.parametrize("version", [SCHEMA_VERSION - 1, SCHEMA_VERSION + 1])
-def test_another_version_of_the_schema_is_refused(tmp_path, version):
+def test_a_schema_from_the_future_is_refused(tmp_path):
     path = tmp_path / "relay.db"
     connection = open_database(path)
-    connection.execute(f"PRAGMA user_version = {version}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
 
-    with pytest.raises(SpoolError, match=f"relay.db: the database has schema version {version}"):
+    with pytest.raises(SpoolError, match=f"relay.db: the database has schema version {SCHEMA_VERSION + 1}"):
         open_database(path)
+
+
+def test_a_schema_from_the_past_is_brought_up_with_all_it_holds(tmp_path, monkeypatch):
+    path = tmp_path / "relay.db"
+    new = open_database(tmp_path / "new.db")
+    whole = _schema(tmp_path / "new.db")
+    new.close()
+    with monkeypatch.context() as past:
+        past.setattr(database, "SCHEMA_VERSION", 1)
+        connection = open_database(path)
+    connection.execute("INSERT INTO worker VALUES ('a.1.1', 1, 0, 0, '{}')")
+    connection.close()
+
+    connection = open_database(path)
+
+    assert list(connection.execute("SELECT worker FROM worker")) == [("a.1.1",)]
+    assert list(connection.execute("PRAGMA user_version")) == [(SCHEMA_VERSION,)]
+    assert _schema(path) == whole
+    connection.close()
 
 
 @pytest.mark.parametrize("pragma", ["user_version = 0", f"user_version = {SCHEMA_VERSION}", "application_id = 7"])

@@ -7,7 +7,9 @@ import apsw
 from relay.store.spool import SpoolError, SpoolFull
 from relay.store.sqlite.files import NO_ROOM, store_failure
 
-SCHEMA_VERSION = 1
+# One numbered file a step; a database is brought from whatever step it has reached to the last.
+_STEPS = Path(__file__).parent / "schema"
+SCHEMA_VERSION = 2
 # "rely" in the header of the file tells it from other programs' databases.
 _APPLICATION = 0x72656C79
 # Older libraries can corrupt a WAL database when two connections write and checkpoint together.
@@ -37,13 +39,13 @@ def open_database(path: Path) -> apsw.Connection:
     try:
         connection.set_busy_timeout(10_000)
         # Nothing is changed before it is known that the database is ours.
-        new = _is_new(connection)
-        if new:
+        version = _version(connection)
+        if not version:
             # Pages of 8 KiB: rows of one message sit together, and fewer pages are logged a commit.
             connection.execute("PRAGMA page_size = 8192")
         connection.execute(_SETTINGS).fetchall()
-        if new:
-            _create_schema(connection)
+        if version < SCHEMA_VERSION:
+            _bring_up(connection, version)
     except (apsw.Error, SpoolError) as error:
         failure = database_failure(error, connection)
         connection.close()
@@ -65,22 +67,25 @@ def database_failure(error: Exception, connection: apsw.Connection) -> SpoolErro
     return SpoolError(f"{type(error).__name__}: {error}")
 
 
-def _is_new(connection: apsw.Connection) -> bool:
+def _version(connection: apsw.Connection) -> int:
+    """The step of the schema that the database has reached, 0 for a new one."""
     ((application, version, tables),) = connection.execute(
         "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
         " FROM pragma_application_id, pragma_user_version"
     )
     if application == 0 and version == 0 and tables == 0:
-        return True
-    if application != _APPLICATION:
+        return 0
+    if application != _APPLICATION or version < 1:
         raise SpoolError("this is the database of another program")
-    if version != SCHEMA_VERSION:
+    if version > SCHEMA_VERSION:
         raise SpoolError(f"the database has schema version {version}; this program knows {SCHEMA_VERSION}")
-    return False
+    return int(version)
 
 
-def _create_schema(connection: apsw.Connection) -> None:
+def _bring_up(connection: apsw.Connection, version: int) -> None:
+    """Take all steps that are missing, or none."""
     with connection:
-        connection.execute((Path(__file__).parent / "schema.sql").read_text(encoding="ascii"))
+        for step in range(version + 1, SCHEMA_VERSION + 1):
+            connection.execute((_STEPS / f"{step}.sql").read_text(encoding="ascii"))
         connection.execute(f"PRAGMA application_id = {_APPLICATION}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

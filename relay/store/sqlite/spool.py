@@ -25,6 +25,7 @@ from relay.store.spool import (
 )
 from relay.store.sqlite import queue, statements
 from relay.store.sqlite.batch import Rows, rows_text
+from relay.store.sqlite.facts import SqliteFacts
 from relay.store.sqlite.files import store_failure
 from relay.store.sqlite.rows import acceptance_rows, change_row, event_rows, read_entries, read_event
 from relay.store.sqlite.segments import Segments
@@ -93,6 +94,11 @@ class SqliteSpool:
         finally:
             await self._writer.close()
             self._segments.close()
+
+    @property
+    def facts(self) -> SqliteFacts:
+        """See Spool.facts."""
+        return SqliteFacts(self._writer)
 
     def writer(self) -> ContentWriter:
         """See Spool.writer."""

@@ -1,4 +1,4 @@
--- Version 1. Times are seconds since the epoch. A message row never changes but for finished_at.
+-- Times are seconds since the epoch. A message row never changes but for finished_at.
 CREATE TABLE message (
     queue_id    TEXT PRIMARY KEY,
     origin      TEXT NOT NULL,

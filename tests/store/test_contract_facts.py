@@ -1,0 +1,103 @@
+"""What a store promises about facts."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from relay.store.facts import Fact
+
+
+@pytest.fixture
+def facts(spool):
+    return spool.facts
+
+
+async def test_a_fact_is_there_for_every_worker_and_after_a_restart(bench, facts):
+    stored = await facts.put(Fact("address", "shop", {"confirmed": True, "at": [1, "zwölf"]}))
+    other = await bench.start(2)
+
+    assert stored == Fact("address", "shop", {"confirmed": True, "at": [1, "zwölf"]}, version=1)
+    assert await other.facts.get("address", "shop") == stored
+    await bench.close()
+    assert await (await bench.start(1)).facts.get("address", "shop") == stored
+
+
+async def test_what_was_never_put_is_not_there(facts):
+    await facts.put(Fact("address", "shop", {}))
+
+    assert await facts.get("address", "other") is None
+    assert await facts.get("token", "shop") is None
+
+
+async def test_nobody_undoes_a_change_that_they_have_not_seen(bench, facts):
+    first = await facts.put(Fact("token", "shop", {"n": 1}))
+    other = (await bench.start(2)).facts
+
+    second = await other.put(replace(first, value={"n": 2}))
+
+    assert second.version == 2
+    assert await facts.put(replace(first, value={"n": 3})) is None
+    assert await facts.put(Fact("token", "shop", {"n": 4})) is None
+    assert await facts.put(Fact("token", "new", {}, version=7)) is None
+    assert await facts.get("token", "shop") == second
+
+
+async def test_of_many_who_change_at_once_one_wins(bench, facts):
+    stored = await facts.put(Fact("token", "shop", {"by": ""}))
+    others = [(await bench.start(slot)).facts for slot in range(2, 6)]
+
+    results = await asyncio.gather(*(other.put(replace(stored, value={"by": n})) for n, other in enumerate(others)))
+
+    assert sum(result is not None for result in results) == 1
+    assert await facts.get("token", "shop") == next(filter(None, results))
+
+
+async def test_a_fact_is_forgotten_only_as_it_was_seen(facts):
+    first = await facts.put(Fact("token", "shop", {}))
+    second = await facts.put(first)
+
+    assert not await facts.drop(first)
+    assert await facts.drop(second)
+    assert not await facts.drop(second)
+    assert await facts.get("token", "shop") is None
+
+
+async def test_facts_of_a_kind_are_listed_page_by_page(facts):
+    for key in ("c", "a", "d", "b"):
+        await facts.put(Fact("address", key, {}))
+    await facts.put(Fact("token", "e", {}))
+
+    page = await facts.list("address", limit=3)
+
+    assert [fact.key for fact in page] == ["a", "b", "c"]
+    assert [fact.key for fact in await facts.list("address", after="c")] == ["d"]
+
+
+async def test_a_due_fact_is_given_to_one_worker_and_again_when_that_one_is_silent(bench, facts):
+    other = (await bench.start(2)).facts
+    await facts.put(Fact("check", "late", {}, due=bench.now - 1))
+    await facts.put(Fact("check", "later", {}, due=bench.now - 2))
+    await facts.put(Fact("check", "not-yet", {}, due=bench.now + 100))
+    await facts.put(Fact("check", "never", {}))
+    await facts.put(Fact("token", "other", {}, due=bench.now - 1))
+
+    taken = await facts.take_due("check", now=bench.now, until=bench.now + 30, limit=10)
+
+    assert [fact.key for fact in taken] == ["later", "late"]
+    assert await other.take_due("check", now=bench.now, until=bench.now + 30, limit=10) == []
+    done = await facts.put(replace(taken[0], due=bench.now + 500))
+    assert done is not None
+    bench.clock.advance(31)
+    again = await other.take_due("check", now=bench.now, until=bench.now + 30, limit=10)
+    assert [fact.key for fact in again] == ["late"]
+    assert await facts.put(replace(taken[1], due=None)) is None
+
+
+async def test_only_so_many_due_facts_are_taken(bench, facts):
+    for number in range(5):
+        await facts.put(Fact("check", str(number), {}, due=bench.now - number))
+
+    taken = await facts.take_due("check", now=bench.now, until=bench.now + 30, limit=2)
+
+    assert [fact.key for fact in taken] == ["4", "3"]
