@@ -74,9 +74,9 @@ def _explainer(snapshot: "Snapshot") -> "Explainer":
     from relay.cli.explainer import Explainer
     from relay.clock import SystemClock
     from relay.config.keyring import Active, Keyring
-    from relay.delivery.facts import Facts
     from relay.delivery.plan import Planner
     from relay.dns import Resolver
+    from relay.facts.domains import DomainFacts
     from relay.intake.gate import Peer
     from relay.intake.limits import Rate
     from relay.intake.logins import Logins
@@ -96,7 +96,7 @@ def _explainer(snapshot: "Snapshot") -> "Explainer":
 
     return Explainer(
         active=active,
-        planner=Planner(lambda: active, Facts(lambda: active, resolver, clock)),
+        planner=Planner(lambda: active, DomainFacts(lambda: active, resolver, clock)),
         resolver=resolver,
         clock=clock,
         submission=submission,

@@ -12,12 +12,13 @@ import structlog
 
 from relay.config.keyring import Active
 from relay.delivery.attempt import AttemptResult, Attempts, Batch, World
-from relay.delivery.facts import Facts
 from relay.delivery.lanes import Lanes, Width
 from relay.delivery.plan import Planner
 from relay.delivery.recording import Recorder, Sending, patience_of
 from relay.delivery.settle import Circumstances, Settlement, hold, settle
 from relay.events import Event, EventType, Json
+from relay.facts.accounts import account_key
+from relay.facts.domains import DomainFacts
 from relay.policy.decision import Decision, Hold, Wait
 from relay.policy.outcome import Action, Fault, Outcome, Phase, Scope, Trouble, classify
 from relay.store.spool import Delivery, Entry, Message, SpoolError
@@ -41,8 +42,7 @@ class Dispatcher:
 
     def __init__(self, sending: Sending) -> None:
         self._sending = sending
-        self._facts = Facts(sending.active, sending.resolver, sending.clock)
-        self.planner = Planner(sending.active, self._facts)
+        self.planner = Planner(sending.active, DomainFacts(sending.active, sending.resolver, sending.clock))
         self._world = World(sending.spool, sending.resolver, sending.clock)
         self._recorder = Recorder(sending, self.look)
         self._tasks: set[asyncio.Future[None]] = set()
@@ -269,7 +269,9 @@ class Dispatcher:
     def account_key(self, decision: Decision) -> str:
         """Names an author and a server's settings with its password: what mail waits for when the server refuses us."""
         server = decision.server
-        return "" if server is None else self._facts.account_key(server, str(decision.author or ""))
+        if server is None:
+            return ""
+        return account_key(server, str(decision.author or ""), self._sending.active().keyring)
 
     def _width(self) -> Width:
         return _width_of(self._sending.active())

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from relay.config.keyring import Active
 from relay.delivery.attempt import Batch
-from relay.delivery.facts import Facts
 from relay.delivery.route import choose_route
+from relay.facts.domains import DomainFacts
 from relay.mail.address import Address
 from relay.policy.company import Company
 from relay.policy.decision import Choice, Decision, Hold, ReversePath, Wait
@@ -27,9 +27,9 @@ class Plan:
 class Planner:
     """Decides with the configuration and the facts of the moment."""
 
-    def __init__(self, active: Callable[[], Active], facts: Facts) -> None:
+    def __init__(self, active: Callable[[], Active], domains: DomainFacts) -> None:
         self._active = active
-        self._facts = facts
+        self._domains = domains
 
     async def plan(self, entry: Entry) -> Plan:
         """Decide for every delivery of `entry`, all under one configuration."""
@@ -82,7 +82,7 @@ class Planner:
         """In whose name mail of a company goes out now."""
         if company is None:
             return _gone(slug)
-        fact = await self._facts.about(company.own_author.ascii_domain) if needs_domain_fact(company) else None
+        fact = await self._domains.about(company.own_author.ascii_domain) if needs_domain_fact(company) else None
         return choose_identity(company, domain=self._active().snapshot.settings.domain, fact=fact)
 
 

@@ -41,6 +41,8 @@ PROOFS = {
         Offence("clock.py", "import relay.dns"),
         Offence("store/offence.py", "import relay.config.settings"),
         Offence("config/offence.py", "import relay.intake.gate"),
+        Offence("facts/offence.py", "import relay.intake.gate"),
+        Offence("store/offence.py", "import relay.facts.domains"),
         Offence("intake/offence.py", "import relay.smtpd"),
         Offence("smtpd/offence.py", "import relay.delivery.route"),
         Offence("web/offence.py", "import relay.app"),

@@ -8,6 +8,7 @@ import pytest
 from relay.delivery import dispatcher as dispatcher_module
 from relay.delivery import recording
 from relay.events import EventType
+from relay.facts.domains import DomainFacts
 from relay.mail.address import Address
 from relay.mail.envelope import Notify, Recipient
 from relay.policy.company import Otherwise
@@ -216,7 +217,7 @@ async def test_facts_decide_and_are_told(house):
 
 async def test_facts_are_remembered_as_long_as_they_hold(house):
     house.zones.publish("own.example", "TXT", "v=spf1 ip4:192.0.2.1 -all")
-    facts = house.dispatcher._facts
+    facts = DomainFacts(lambda: house.active, house.resolver, house.clock)
     first = await facts.about("own.example")
     house.zones.break_name("own.example", FaultKind.SERVFAIL)
     assert await facts.about("own.example") is first

@@ -12,6 +12,7 @@ import pytest
 from relay.delivery import session as session_module
 from relay.delivery.attempt import Batch
 from relay.delivery.route import choose_route
+from relay.facts.accounts import account_key
 from relay.policy.decision import Decision, Name, ReversePath
 from relay.policy.outcome import Action, Phase, Scope
 from relay.sandbox.certificates import Authority
@@ -324,10 +325,10 @@ async def test_a_changed_file_of_authorities_counts_at_once(house, tmp_path, pas
     async with ScriptedPeer(Script(ehlo=STARTTLS), tls=authority.server_context("smtp.own.example")) as peer:
         own = server_at(peer.port, password, ca=ca)
         assert (await attempt(house, await own_server_batch(house, own))).outcomes[0].action is Action.HOLD
-        before = house.dispatcher._facts.account_key(own, "info@own.example")
+        before = account_key(own, "info@own.example", house.active.keyring)
         ca.write_bytes(authority.ca_pem)
         assert (await attempt(house, await own_server_batch(house, own))).outcomes[0].action is Action.DELIVERED
-        assert house.dispatcher._facts.account_key(own, "info@own.example") != before
+        assert account_key(own, "info@own.example", house.active.keyring) != before
 
 
 @pytest.mark.parametrize("content", [None, b"this is no certificate"])

@@ -1,21 +1,18 @@
-"""What has to be looked up before an identity can be chosen, remembered as long as the DNS says it holds."""
+"""What the DNS says about company domains now, remembered as long as it says that it holds."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from relay.authn.spf import Verdict, evaluate_all
 from relay.clock import Clock
 from relay.config.keyring import Active
-from relay.config.secrets import SecretError, resolve
 from relay.dns import Resolver
-from relay.policy.company import Server
 from relay.policy.identity import DomainFact, Standing
 
 _MOST_REMEMBERED = 50_000
 
 
-class Facts:
-    """Knows what decisions rest on: the standing of company domains, the state of server settings."""
+class DomainFacts:
+    """Knows the standing of company domains."""
 
     def __init__(self, active: Callable[[], Active], resolver: Resolver, clock: Clock) -> None:
         self._active = active
@@ -37,22 +34,6 @@ class Facts:
             self._known.clear()
         self._known[key] = (min(result.expires for result in results.values()), fact)
         return fact
-
-    def account_key(self, server: Server, author: str) -> str:
-        """Names a server's settings, its password and authorities included, and the author who sends there.
-
-        It changes when any of them does.
-        """
-        try:
-            password = resolve(server.password)
-        except SecretError as error:
-            password = str(error)
-        try:
-            ca = Path(server.ca).read_text("latin-1") if server.ca is not None else ""
-        except OSError as error:
-            ca = str(error)
-        parts = (server.host, str(server.port), server.tls, server.username, password, server.ca or "", ca, author)
-        return f"account:{server.username}@{server.host}:{self._active().keyring.fingerprint(*parts)}"
 
 
 def _judge(domain: str, verdicts: dict[str, tuple[Verdict, str]]) -> DomainFact:

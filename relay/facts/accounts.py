@@ -1,0 +1,24 @@
+"""What is known about accounts on companies' own servers."""
+
+from pathlib import Path
+
+from relay.config.keyring import Keyring
+from relay.config.secrets import SecretError, resolve
+from relay.policy.company import Server
+
+
+def account_key(server: Server, author: str, keyring: Keyring) -> str:
+    """Names a server's settings, its password and authorities included, and the author who sends there.
+
+    It changes when any of them does.
+    """
+    try:
+        password = resolve(server.password)
+    except SecretError as error:
+        password = str(error)
+    try:
+        ca = Path(server.ca).read_text("latin-1") if server.ca is not None else ""
+    except OSError as error:
+        ca = str(error)
+    parts = (server.host, str(server.port), server.tls, server.username, password, server.ca or "", ca, author)
+    return f"account:{server.username}@{server.host}:{keyring.fingerprint(*parts)}"
