@@ -22,6 +22,7 @@ from relay.policy.company import Company, IdentityKind, SecretRef
 Fault = tuple[KeyPath, str, str]
 
 _LEAST_SIGNING_SECRET = 16
+_LEAST_SEALING_SECRET = 32
 _ALIKE = 500  # names among which the nearest is looked for
 _PRIVATE = tuple(
     ipaddress.ip_network(text)
@@ -36,7 +37,7 @@ def check_settings(compiled: CompiledSettings) -> list[ConfigError]:
     """Errors between keys of relay.yaml, and in the files it names."""
     settings, document = compiled.settings, compiled.document
     checks: tuple[Callable[[Settings], Iterator[Fault]], ...] = (
-        _check_listeners, _check_tls, _check_apps, _check_dkim, _check_signing, _check_the_rest,
+        _check_listeners, _check_tls, _check_apps, _check_dkim, _check_secrets, _check_the_rest,
     )  # fmt: skip
     return [document.error(path, message, hint) for check in checks for path, message, hint in check(settings)]
 
@@ -71,7 +72,7 @@ def named_files(settings: Settings) -> list[str]:
     paths = [settings.delivery.ca] if settings.delivery.ca else []
     if settings.tls:
         paths += [settings.tls.certificate, settings.tls.key]
-    for reference in (*(key.key for key in settings.dkim), *settings.secrets.signing):
+    for reference in (*(key.key for key in settings.dkim), *settings.secrets.signing, *settings.secrets.sealing):
         try:
             path = secret_path(reference)
         except SecretError:
@@ -181,15 +182,20 @@ def _check_dkim(settings: Settings) -> Iterator[Fault]:
             yield secret
 
 
-def _check_signing(settings: Settings) -> Iterator[Fault]:
-    for index, reference in enumerate(settings.secrets.signing):
-        path = ("secrets", "signing", index)
-        secret = _secret(path, reference)
-        if not isinstance(secret, bytes):
-            yield secret
-        elif len(secret) < _LEAST_SIGNING_SECRET:
-            hint = "`openssl rand -base64 32` makes a good one."
-            yield path, f"{reference}: the secret is shorter than {_LEAST_SIGNING_SECRET} characters", hint
+def _check_secrets(settings: Settings) -> Iterator[Fault]:
+    secrets = settings.secrets
+    for name, references, least in (
+        ("signing", secrets.signing, _LEAST_SIGNING_SECRET),
+        ("sealing", secrets.sealing, _LEAST_SEALING_SECRET),
+    ):
+        for index, reference in enumerate(references):
+            path = ("secrets", name, index)
+            secret = _secret(path, reference)
+            if not isinstance(secret, bytes):
+                yield secret
+            elif len(secret) < least:
+                hint = "`openssl rand -base64 32` makes a good one."
+                yield path, f"{reference}: the secret is shorter than {least} characters", hint
 
 
 def _secret(path: KeyPath, reference: SecretRef) -> bytes | Fault:

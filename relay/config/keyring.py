@@ -1,11 +1,14 @@
-"""The keys that belong to a snapshot, read once: signers of mail, and the secrets behind our return addresses."""
+"""The keys that belong to a snapshot, read once: signers of mail, the secrets behind our return
+addresses, and the keys to what is sealed.
+"""
 
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
+from relay.config.sealing import SealingKeys
 from relay.config.secrets import resolve_bytes
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
@@ -18,6 +21,7 @@ class Keyring:
 
     signing: tuple[bytes, ...]
     signers: Mapping[str, tuple[Signer, ...]]
+    sealing: SealingKeys = field(default_factory=SealingKeys)
 
     @classmethod
     def load(cls, settings: Settings) -> Self:
@@ -26,7 +30,12 @@ class Keyring:
         for entry in settings.dkim:
             signer = Signer(entry.domain, entry.selector, load_private_key(resolve_bytes(entry.key)))
             signers[entry.domain] = (*signers.get(entry.domain, ()), signer)
-        return cls(tuple(resolve_bytes(secret) for secret in settings.secrets.signing), signers)
+        secrets = settings.secrets
+        return cls(
+            tuple(resolve_bytes(secret) for secret in secrets.signing),
+            signers,
+            SealingKeys([resolve_bytes(secret) for secret in secrets.sealing]),
+        )
 
     def fingerprint(self, *parts: str) -> str:
         """A short name for values that may be secret: says whether they changed, never what they are."""

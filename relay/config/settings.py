@@ -124,6 +124,11 @@ class Secrets(Model):
     signing: tuple[Secret, ...] = Field(
         min_length=1, strict=False, description="Signs the return addresses we hand out. The first signs, all verify."
     )
+    sealing: tuple[Secret, ...] = Field(
+        default=(),
+        strict=False,
+        description="Seals secrets in YAML and in the store. The first seals, all open. Left out: nothing is sealed.",
+    )
 
 
 class Dns(Model):
