@@ -33,7 +33,8 @@ from relay.log import set_up_log
 from relay.smtpd import Server, TlsMode, listen
 from relay.store.open import open_spool
 from relay.store.spool import Spool, SpoolError
-from relay.web.health import make_app
+from relay.web.api import Api
+from relay.web.health import health_routes
 from relay.web.server import WebServer
 
 _HEARTBEAT = 5.0
@@ -145,7 +146,8 @@ class Worker:
             if listener is not None:
                 self._servers.append(await self._serve(listener, gates))
         if listeners.web is not None:
-            self._web = WebServer(make_app(ready=self._ready, metrics=self._metrics))
+            api = Api(lambda: self._active, logins, self._clock, self._journal)
+            self._web = WebServer([*health_routes(ready=self._ready, metrics=self._metrics), *api.routes()])
             tasks.create_task(self._web.run_on(_bind(listeners.web.address)))
 
     async def _serve(self, listener: Listener | MxListener, gates: Callable[[Peer], Gate]) -> Server:

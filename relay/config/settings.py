@@ -69,7 +69,7 @@ class Listeners(Model):
     submission: Listener | None = Field(default=None, description="Mail from our apps, usually port 587.")
     submissions: Listener | None = Field(default=None, description="Mail from our apps, usually port 465.")
     mx: MxListener | None = Field(default=None, description="Mail from other servers, port 25.")
-    web: WebListener | None = Field(default=None, description="Metrics and health.")
+    web: WebListener | None = Field(default=None, description="Metrics, health, and calls of apps.")
 
 
 class Tls(Model):

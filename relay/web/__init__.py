@@ -1,1 +1,1 @@
-"""What is answered over HTTP: metrics and health. Only importer of starlette and uvicorn."""
+"""What is answered over HTTP: metrics, health, and calls of apps. Only importer of starlette and uvicorn."""

@@ -6,7 +6,6 @@
 
 from collections.abc import Awaitable, Callable
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -14,8 +13,8 @@ from starlette.routing import Route
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def make_app(*, ready: Callable[[], Awaitable[str]], metrics: Callable[[], Awaitable[bytes]]) -> Starlette:
-    """The application; `ready` answers why not, in a few words, or an empty string."""
+def health_routes(*, ready: Callable[[], Awaitable[str]], metrics: Callable[[], Awaitable[bytes]]) -> list[Route]:
+    """The routes; `ready` answers why not, in a few words, or an empty string."""
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -27,4 +26,4 @@ def make_app(*, ready: Callable[[], Awaitable[str]], metrics: Callable[[], Await
     async def metricsz(_: Request) -> Response:
         return Response(await metrics(), media_type=_METRICS_TYPE)
 
-    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metricsz)])
+    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metricsz)]

@@ -2,19 +2,20 @@
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 
 class WebServer(uvicorn.Server):
     """uvicorn without its hold on the process: signals and the log stay ours."""
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, routes: Iterable[BaseRoute]) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                Starlette(routes=list(routes)),
                 http="h11",
                 ws="none",
                 lifespan="off",

@@ -1,0 +1,94 @@
+"""What one worker answers over HTTP, asked without a socket."""
+
+from functools import cache
+from typing import Any
+
+import httpx2
+from argon2 import PasswordHasher
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from relay.config.keyring import Active, Keyring
+from relay.config.settings import Settings
+from relay.config.snapshot import Snapshot
+from relay.events import Event, EventType
+from relay.intake.logins import Logins
+from relay.mail.address import Address
+from relay.policy.company import Company
+from relay.store.sqlite.spool import SqliteSpool
+from relay.web.api import Api
+
+NOW = 1_800_000_000.0
+PASSWORD = "the password of the tests"
+SECRET = b"the secret of the tests"
+BAKERY = Company("bakery", "Bakery <Peeters> & Sons", Address("info", "bakery.example"), "bakery")
+GARAGE = Company("garage", "Garage", Address("info", "garage.example"), "garage")
+
+
+@cache
+def logins() -> Logins:
+    """Shared: its hashes take their time."""
+    return Logins()
+
+
+class StandingClock:
+    """A clock that only goes on when told."""
+
+    def __init__(self, at: float = NOW) -> None:
+        self.at = at
+
+    def now(self) -> float:
+        return self.at
+
+
+class Sink:
+    """Remembers events."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def emit(self, event: Event) -> None:
+        self.events.append(event)
+
+    def of(self, kind: EventType) -> list[Event]:
+        return [event for event in self.events if event.type is kind]
+
+
+def make_settings(**changes: Any) -> Settings:
+    hashed = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
+    given = {
+        "hostname": "mx1.my.relay.example",
+        "domain": "my.relay.example",
+        "postmaster": "postmaster@operator.example",
+        "sending_addresses": ["192.0.2.1"],
+        "secrets": {"signing": [{"file": "never-read"}]},
+        "apps": {
+            "web": {"password": {"hash": hashed}, "companies": "all"},
+            "narrow": {"password": {"hash": hashed}, "companies": ["garage"]},
+            "nearby": {"networks": ["10.0.0.0/8"], "companies": "all"},
+        },
+    }
+    return Settings.model_validate(given | changes)
+
+
+class House:
+    """One worker's answers over a spool of its own."""
+
+    def __init__(self, spool: SqliteSpool) -> None:
+        self.spool = spool
+        self.clock = StandingClock()
+        self.sink = Sink()
+        self.configure()
+
+    def configure(self, *companies: Company, **changes: Any) -> None:
+        """Take over another configuration, as a reload does."""
+        snapshot = Snapshot.of(make_settings(**changes), companies or (BAKERY, GARAGE))
+        self.active = Active(snapshot, Keyring((SECRET,), {}))
+
+    def api(self) -> Api:
+        return Api(lambda: self.active, logins(), self.clock, self.sink)
+
+    def client(self, routes: list[BaseRoute], *, peer: str = "192.0.2.77", **more: Any) -> httpx2.AsyncClient:
+        """A client of these routes, from this address."""
+        transport = httpx2.ASGITransport(Starlette(routes=routes), client=(peer, 50000))
+        return httpx2.AsyncClient(transport=transport, base_url="http://relay.test", **more)
