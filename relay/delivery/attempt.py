@@ -14,6 +14,7 @@ from relay.delivery.outgoing import Context, Outgoing, make_outgoing
 from relay.delivery.route import Route, Target, find_targets
 from relay.delivery.session import Opening, OpenSession, open_session
 from relay.delivery.trouble import AttemptError
+from relay.delivery.unreachable import Unreachable
 from relay.dns import Resolver
 from relay.mail.author import AuthorError
 from relay.mail.reply import Reply
@@ -69,6 +70,7 @@ class World:
     spool: Spool
     resolver: Resolver
     clock: Clock
+    unreachable: Unreachable
 
 
 @dataclass(slots=True)
@@ -136,7 +138,7 @@ class Attempts:
             async for target in find_targets(batch.route, self.world.resolver):
                 self.close()
                 try:
-                    self._session = await open_session(target, batch.route, opening)
+                    self._session = await self._open(target, batch.route, opening)
                 except AttemptError as error:
                     result = _everyone(batch, error.trouble, error.phase)
                     result.target = target
@@ -147,6 +149,17 @@ class Attempts:
         except AttemptError as error:
             result = result or _everyone(batch, error.trouble, error.phase)
         return result or _everyone(batch, Trouble(Fault.NO_HOST, "no host to try"), Phase.RESOLVE)
+
+    async def _open(self, target: Target, route: Route, opening: Opening) -> OpenSession:
+        trouble = self.world.unreachable.trouble(target)
+        if trouble is not None:
+            raise AttemptError(trouble, Phase.CONNECT)
+        try:
+            return await open_session(target, route, opening)
+        except AttemptError as error:
+            if error.phase is Phase.CONNECT:
+                self.world.unreachable.add(target)
+            raise
 
     async def _transact(self, session: OpenSession, batch: Batch, outgoing: Outgoing) -> AttemptResult:
         timeouts = batch.active.snapshot.settings.delivery.timeouts

@@ -16,6 +16,7 @@ from relay.delivery.lanes import Lanes, Width
 from relay.delivery.plan import Planner
 from relay.delivery.recording import Recorder, Sending, patience_of
 from relay.delivery.settle import Circumstances, Settlement, hold, settle
+from relay.delivery.unreachable import Unreachable
 from relay.events import Event, EventType, Json
 from relay.facts.accounts import account_key
 from relay.facts.domains import DomainFacts
@@ -43,7 +44,7 @@ class Dispatcher:
     def __init__(self, sending: Sending) -> None:
         self._sending = sending
         self.planner = Planner(sending.active, DomainFacts(sending.active, sending.resolver, sending.clock))
-        self._world = World(sending.spool, sending.resolver, sending.clock)
+        self._world = World(sending.spool, sending.resolver, sending.clock, Unreachable(sending.clock))
         self._recorder = Recorder(sending, self.look)
         self._tasks: set[asyncio.Future[None]] = set()
         self._lanes: Lanes[Batch] = Lanes(self._width, self._carrier, self._spawn)

@@ -14,6 +14,7 @@ from relay.delivery.dispatcher import Dispatcher
 from relay.delivery.outgoing import Context, Outgoing, make_outgoing
 from relay.delivery.recording import Sending
 from relay.delivery.route import Route, TlsPolicy
+from relay.delivery.unreachable import Unreachable
 from relay.dns import Resolver
 from relay.events import Event, EventType
 from relay.mail.address import Address, parse_address
@@ -123,6 +124,7 @@ class House:
     def __post_init__(self) -> None:
         self.configure()
         self.changed = asyncio.Event()
+        self.unreachable = Unreachable(self.clock)
         self.dispatcher = self.make_dispatcher()
 
     def make_dispatcher(self) -> Dispatcher:
@@ -199,7 +201,7 @@ class House:
         return Batch(entry.message, entry.deliveries, decision or AS_IT_IS, route, self.active)
 
     def attempts(self) -> Attempts:
-        return Attempts(World(self.spool, self.resolver, self.clock))
+        return Attempts(World(self.spool, self.resolver, self.clock, self.unreachable))
 
     async def attempt(self, *recipients: str | Recipient, **fields: Any) -> AttemptResult:
         """One attempt over a session of its own."""

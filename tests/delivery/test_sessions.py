@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from relay.delivery import session as session_module
+from relay.delivery import unreachable
 from relay.delivery.attempt import Batch
-from relay.delivery.route import choose_route
+from relay.delivery.route import Target, choose_route
 from relay.facts.accounts import account_key
 from relay.policy.decision import Decision, Name, ReversePath
 from relay.policy.outcome import Action, Phase, Scope
@@ -478,3 +479,48 @@ async def test_octets_that_are_gone_in_the_middle_never_become_a_message(house):
         assert outcome.action is Action.DEFER
         await peer.wait_for(lambda peer: not peer.records or peer.records[0].closed)
         assert peer.messages == []
+
+
+# Hosts that were not there
+
+
+async def test_a_host_that_was_not_there_a_moment_ago_is_not_waited_for_again(house):
+    async with ScriptedPeer() as gone:
+        pass
+    house.configure(delivery={"port": gone.port})
+    first = (await house.attempt()).outcomes[0]
+    async with ScriptedPeer(port=gone.port) as back:
+        second = (await house.attempt()).outcomes[0]
+        assert (second.action, second.scope, second.status, second.phase) == (
+            first.action,
+            first.scope,
+            first.status,
+            first.phase,
+        )
+        assert "a moment ago" in second.text
+        assert back.records == []
+        house.clock.at += 16
+        assert (await house.attempt()).outcomes[0].action is Action.DELIVERED
+
+
+async def test_the_other_hosts_of_a_domain_are_tried_meanwhile(house):
+    async with ScriptedPeer(host="127.0.0.2") as good:
+        house.host("customer.example", "127.0.0.1", "127.0.0.2")
+        house.configure(delivery={"port": good.port})
+        for _ in range(2):
+            assert (await house.attempt()).outcomes[0].action is Action.DELIVERED
+
+
+async def test_a_host_that_answers_is_not_taken_for_absent(house):
+    async with ScriptedPeer(Script(banner=Say("554 5.7.1 Not you")), Script()) as peer:
+        house.configure(delivery={"port": peer.port})
+        assert (await house.attempt()).outcomes[0].action is Action.DEFER
+        assert (await house.attempt()).outcomes[0].action is Action.DELIVERED
+
+
+def test_only_so_many_absent_hosts_are_remembered(house, monkeypatch):
+    monkeypatch.setattr(unreachable, "_MOST", 2)
+    targets = [Target("mx.customer.example", f"192.0.2.{number}", 25) for number in range(3)]
+    for target in targets:
+        house.unreachable.add(target)
+    assert [house.unreachable.trouble(target) is not None for target in targets] == [False, False, True]
