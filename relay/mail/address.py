@@ -16,17 +16,18 @@ MAX_LOCAL = 64
 MAX_DOMAIN = 255
 MAX_PATH = 256
 
+# Repeated groups are atomic, not possessive: CPython before 3.11.5 gets the latter wrong.
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~-"
 _WIDE = "\u00a0-\u2027\u202a-\ud7ff\ue000-\U0010ffff"  # no C1 controls, line separators or surrogates
-_DOTTED = rf"[{_ATEXT}]++(?:\.[{_ATEXT}]++)*+"
+_DOTTED = rf"[{_ATEXT}]++(?>(?:\.[{_ATEXT}]++)*)"
 _LABEL = r"(?!-)[A-Za-z0-9-]{1,63}+(?<!-)"
-_DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*+"
+_DOMAIN = rf"{_LABEL}(?>(?:\.{_LABEL})*)"
 
 _ORDINARY_PATH = re.compile(rf"<({_DOTTED})@({_DOMAIN})>(?:[ ]++([ -~{_WIDE}]*+))?")
-_ANY_PATH = re.compile(r'<((?:"(?:[^"\\]|\\.)*+"|[^"<>])*+)>(?:[ ]++(.*+))?', re.DOTALL)
+_ANY_PATH = re.compile(r'<((?>(?:"(?>(?:[^"\\]|\\.)*)"|[^"<>])*))>(?:[ ]++(.*+))?', re.DOTALL)
 _ORDINARY = re.compile(rf"({_DOTTED})@({_DOMAIN})")
-_DOT_STRING = re.compile(rf"[{_WIDE}{_ATEXT}]++(?:\.[{_WIDE}{_ATEXT}]++)*+")
-_QUOTED = re.compile(rf'"((?:[ !#-\[\]-~{_WIDE}]|\\[ -~])*+)"')
+_DOT_STRING = re.compile(rf"[{_WIDE}{_ATEXT}]++(?>(?:\.[{_WIDE}{_ATEXT}]++)*)")
+_QUOTED = re.compile(rf'"((?>(?:[ !#-\[\]-~{_WIDE}]|\\[ -~])*))"')
 _ASCII_DOMAIN = re.compile(_DOMAIN)
 _LITERAL = re.compile(r"\[(?:(ipv6:)([0-9a-f:.]+)|([0-9.]+))\]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")

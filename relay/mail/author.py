@@ -13,16 +13,16 @@ from relay.mail.address import Address, AddressError, parse_address
 from relay.mail.message import HeaderError, fold
 
 _ORDINARY = re.compile(
-    rb"[ \t]*+((?:\"(?:[^\"\\\x00-\x08\x0a-\x1f\x7f]|\\[ -~])*+\"|[^\x00-\x08\x0a-\x1f\x7f\"(),:;<>@\\]++)*+)"
+    rb"[ \t]*+((?>(?:\"(?>(?:[^\"\\\x00-\x08\x0a-\x1f\x7f]|\\[ -~])*)\"|[^\x00-\x08\x0a-\x1f\x7f\"(),:;<>@\\]++)*))"
     rb"<([!#-'*+\--9=?-Z^-~]++)>[ \t]*+"
 )
 _BARE = re.compile(rb"[ \t]*+([!#-'*+\--9=?-Z^-~]++)[ \t]*+")
 # Careless programs leave specials inside encoded words; angle brackets and quotes there would be ambiguous.
 _ENCODED_WORD = rb"=\?[^?\s\"<>]++\?[BbQq]\?[^?\s\"<>]*+\?="
 _TOKEN = re.compile(
-    rb"\"(?:[^\"\\]|\\.)*+\"|" + _ENCODED_WORD + rb"|(?:(?!=\?)[^\"\\(),:;<>])++|=|[(),:;<>]",
+    rb"\"(?>(?:[^\"\\]|\\.)*)\"|" + _ENCODED_WORD + rb"|(?>(?:(?!=\?)[^\"\\(),:;<>])+)|=|[(),:;<>]",
 )
-_ENCODED_WORDS = re.compile(_ENCODED_WORD + rb"(?:[ \t]+" + _ENCODED_WORD + rb")*+")
+_ENCODED_WORDS = re.compile(_ENCODED_WORD + rb"(?>(?:[ \t]+" + _ENCODED_WORD + rb")*)")
 _COMMENT_PART = re.compile(rb"[^()\\]++|\\.|[()]")
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _UNESCAPE = re.compile(rb"\\(.)")

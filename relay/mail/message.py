@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-# One field: a name, perhaps blanks (RFC 5322 4.5), a colon, text, folds. Anchored and possessive: linear on any input.
-_FIELD = re.compile(rb"(?m)^([!-9;-~]++[ \t]*+:[^\r\n]*+\r\n(?:[ \t][^\r\n]*+\r\n)*+)")
+# One field: a name, perhaps blanks (RFC 5322 4.5), a colon, text, folds. Anchored and atomic: linear on any input.
+_FIELD = re.compile(rb"(?m)^([!-9;-~]++[ \t]*+:[^\r\n]*+\r\n(?>(?:[ \t][^\r\n]*+\r\n)*))")
 _WORD = re.compile(rb" *+[^ ]*+")
 _SPACE = 0x20
 
