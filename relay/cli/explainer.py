@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from relay.clock import Clock
 from relay.config.keyring import Active
-from relay.config.secrets import SecretError, resolve
+from relay.config.secrets import SecretError
 from relay.delivery.plan import Planner
 from relay.delivery.route import Route, Target, choose_route, find_targets
 from relay.delivery.trouble import AttemptError
@@ -135,7 +135,16 @@ class Explainer:
             for signer in self.active.keyring.signers.get(domain, ())
         )
         reverse_path = self._reverse_path(decision, sender)
-        return Way(recipient, reverse_path, signatures, route, tuple(targets), outcome, _account_trouble(route))
+        return Way(recipient, reverse_path, signatures, route, tuple(targets), outcome, self._account_trouble(route))
+
+    def _account_trouble(self, route: Route) -> str:
+        if route.server is None:
+            return ""
+        try:
+            self.active.keyring.secret(route.server.password)
+        except SecretError as error:
+            return f"the password cannot be had: {error}"
+        return ""
 
     def _reverse_path(self, decision: Decision, sender: Address | None) -> str:
         domain = self.active.snapshot.settings.domain
@@ -152,16 +161,6 @@ class Explainer:
                     return f"none: {error}"
             case _:
                 return ""
-
-
-def _account_trouble(route: Route) -> str:
-    if route.server is None:
-        return ""
-    try:
-        resolve(route.server.password)
-    except SecretError as error:
-        return f"the password cannot be had: {error}"
-    return ""
 
 
 def _message(origin: Origin, sender: Address | None, delivery: Delivery, now: float) -> Message:

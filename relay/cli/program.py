@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from relay.cli import check, explain, serve, status, trace
+from relay.cli import check, explain, seal, serve, status, trace
 from relay.cli.app_password import app
 from relay.cli.dkim import dkim
 from relay.cli.queue import queue
@@ -35,6 +35,7 @@ program.command("explain")(explain.explain)
 program.command("trace")(trace.trace)
 program.add_typer(queue, name="queue")
 program.command("status")(status.status)
+program.command("seal")(seal.seal)
 program.add_typer(app, name="app")
 program.add_typer(dkim, name="dkim")
 program.add_typer(sandbox, name="sandbox")

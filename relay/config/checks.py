@@ -8,21 +8,24 @@ holds that company's mail and stops nobody else's.
 import ipaddress
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from itertools import combinations
 
 from relay.config.compiler import CompiledSettings
 from relay.config.errors import ConfigError, KeyPath, did_you_mean
 from relay.config.record import unpack
+from relay.config.sealing import SealingKeys
 from relay.config.secrets import SecretError, reason, resolve_bytes, secret_path
 from relay.config.settings import App, Listener, MxListener, Settings, Tls, WebListener
 from relay.config.values import Endpoint, IPNetwork
 from relay.mail.dkim import load_private_key
-from relay.policy.company import Company, IdentityKind, SecretRef
+from relay.policy.company import Company, IdentityKind, SecretKind, SecretRef
 
 Fault = tuple[KeyPath, str, str]
 
 _LEAST_SIGNING_SECRET = 16
 _LEAST_SEALING_SECRET = 32
+_SEALED_MARK = f'"{SecretKind.SEALED}"'.encode()
 _ALIKE = 500  # names among which the nearest is looked for
 _PRIVATE = tuple(
     ipaddress.ip_network(text)
@@ -67,6 +70,21 @@ def misplaced(domain: str, records: Mapping[str, bytes]) -> Iterator[tuple[str, 
                 yield slug, path, message, hint
 
 
+def sealed_in(record: bytes) -> bool:
+    """Whether something in a company's record may be sealed; cheap, and right when it says no."""
+    return _SEALED_MARK in record
+
+
+def unopened(slug: str, record: bytes, keys: SealingKeys) -> Iterator[Fault]:
+    """What of a company's sealed secrets does not open."""
+    for reference in _sealed(unpack(slug, record)):
+        try:
+            resolve_bytes(reference, sealing=keys)
+        except SecretError as error:
+            hint = f"`relay seal --company {slug} --field {_field(reference)}` seals the secret again."
+            yield tuple(_field(reference).split(".")), str(error).removeprefix(f"{reference}: "), hint
+
+
 def named_files(settings: Settings) -> list[str]:
     """Paths of the files that relay.yaml names, whose change is a change of the configuration."""
     paths = [settings.delivery.ca] if settings.delivery.ca else []
@@ -79,6 +97,20 @@ def named_files(settings: Settings) -> list[str]:
             continue
         paths += [str(path)] if path else []
     return paths
+
+
+def _field(reference: SecretRef) -> str:
+    return reference.place.partition("/")[2]
+
+
+def _sealed(value: object) -> Iterator[SecretRef]:
+    """The sealed secrets in a company, however deep they are."""
+    if isinstance(value, SecretRef):
+        if value.kind is SecretKind.SEALED:
+            yield value
+    elif is_dataclass(value):
+        for each in fields(value):
+            yield from _sealed(getattr(value, each.name))
 
 
 def _check_company(company: Company, domain: str) -> Iterator[Fault]:

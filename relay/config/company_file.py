@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from relay.config.settings import Model
-from relay.config.values import Alias, FilePath, Line, MailboxAddress, Port, Secret, TargetHost
+from relay.config.values import Alias, FilePath, Line, MailboxAddress, Port, SealableSecret, TargetHost
 from relay.policy.company import Company, IdentityKind, Otherwise
 from relay.policy.company import Server as CompanyServer
 
@@ -26,7 +26,7 @@ class Server(Model):
         default="starttls", description="How TLS begins; it is never left out."
     )
     username: Line = Field(description="Name of the account.")
-    password: Secret = Field(description="Where the account's password is kept.")
+    password: SealableSecret = Field(description="Where the account's password is kept.")
     ca: FilePath | None = Field(default=None, description="PEM file of authorities to trust besides the system's.")
 
 

@@ -4,17 +4,18 @@ In charge of one file at a time: reading, validating, and the rules between keys
 wrong with a file is found in one go. What depends on other files is checked in `relay.config.checks`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from relay.config.company_file import SLUG, CompanyFile
-from relay.config.errors import ConfigError, ConfigErrors
+from relay.config.errors import ConfigError, ConfigErrors, KeyPath, key_text
 from relay.config.explain import explain
 from relay.config.reader import Document, read
+from relay.config.sealing import place_of
 from relay.config.settings import Settings
-from relay.policy.company import Company, IdentityKind
+from relay.policy.company import Company, IdentityKind, SecretKind, SecretRef
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -30,7 +31,7 @@ class CompiledSettings:
 def compile_settings(file: str, raw: bytes) -> CompiledSettings:
     """The settings in `raw`. Raises ConfigErrors."""
     document = read(file, raw)
-    return CompiledSettings(_validate(Settings, document), document)
+    return CompiledSettings(_validate(Settings, document, company=""), document)
 
 
 def compile_company(file: str, slug: str, raw: bytes) -> Company:
@@ -39,7 +40,7 @@ def compile_company(file: str, slug: str, raw: bytes) -> Company:
         message = "a company's file is named with up to 100 small letters, digits, '-', '_' and '.'"
         raise ConfigErrors([ConfigError(file, 0, 0, "", message, "For example bakkerij-peeters.yaml.")])
     document = read(file, raw)
-    parsed = _validate(CompanyFile, document)
+    parsed = _validate(CompanyFile, document, company=slug)
     if parsed.outgoing.identity is IdentityKind.OWN_SERVER and parsed.outgoing.server is None:
         path = ("outgoing", "identity")
         raise ConfigErrors(
@@ -48,11 +49,34 @@ def compile_company(file: str, slug: str, raw: bytes) -> Company:
     return parsed.company(slug)
 
 
-def _validate(model: type[M], document: Document) -> M:
+def _validate(model: type[M], document: Document, *, company: str) -> M:
     try:
         value = model.model_validate(document.data)
     except ValidationError as refusal:
         raise ConfigErrors([*document.errors, *explain(refusal, document, model)]) from None
     if document.errors:
         raise ConfigErrors(document.errors)
-    return value
+    return _placed(value, company) if document.sealed() else value
+
+
+def _placed(model: M, company: str, above: KeyPath = ()) -> M:
+    """`model` with every sealed secret in it knowing its place."""
+    known: dict[str, object] = {}
+    for name, info in type(model).model_fields.items():
+        value = getattr(model, name)
+        placed = _placed_value(value, company, (*above, info.alias or name))
+        if placed is not value:
+            known[name] = placed
+    return model.model_copy(update=known) if known else model
+
+
+def _placed_value(value: object, company: str, path: KeyPath) -> object:
+    match value:
+        case SecretRef(kind=SecretKind.SEALED):
+            return replace(value, place=place_of(company, key_text(path)))
+        case BaseModel():
+            return _placed(value, company, path)
+        case dict():
+            return {key: _placed_value(item, company, (*path, key)) for key, item in value.items()}
+        case _:
+            return value

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
-_SECRET_KEYS = frozenset(("password", "hash", "key", "secrets"))
+_SECRET_KEYS = frozenset(("password", "hash", "key", "secret", "secrets", "sealed"))
 
 
 @dataclass(frozen=True, slots=True)

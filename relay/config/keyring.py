@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from relay.config.sealing import SealingKeys
-from relay.config.secrets import resolve_bytes
+from relay.config.secrets import resolve, resolve_bytes, sealing_keys
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.mail.dkim import Signer, load_private_key
+from relay.policy.company import SecretRef
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -34,8 +35,12 @@ class Keyring:
         return cls(
             tuple(resolve_bytes(secret) for secret in secrets.signing),
             signers,
-            SealingKeys([resolve_bytes(secret) for secret in secrets.sealing]),
+            sealing_keys(secrets.sealing),
         )
+
+    def secret(self, reference: SecretRef) -> str:
+        """A secret that is looked up when it is used, such as a company's password. Raises SecretError."""
+        return resolve(reference, sealing=self.sealing)
 
     def fingerprint(self, *parts: str) -> str:
         """A short name for values that may be secret: says whether they changed, never what they are."""

@@ -76,6 +76,17 @@ class Document:
         place = places.get(known) or Place(1, 1)
         return ConfigError(self.file, place.line, place.column, key_text(path), message, hint)
 
+    def sealed(self) -> dict[KeyPath, str]:
+        """Where something sealed stands, and what: the paths are those of the mappings {sealed: …}."""
+        found = {}
+        for path in self.keys:
+            if path[-1] == "sealed":
+                value: Any = self.data
+                for part in path:
+                    value = value[part]
+                found[path[:-1]] = str(value)
+        return found
+
 
 def read(file: str, raw: bytes) -> Document:
     """The document that `raw` holds; `file` is its name in messages. Raises ConfigErrors when it cannot be read."""

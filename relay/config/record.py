@@ -1,12 +1,13 @@
 """A company as a few octets: what a snapshot keeps in memory and the compiled cache keeps on disk.
 
 In charge of `pack` and `unpack`, which are each other's inverse. The form is JSON, so reading a record can never
-run code. A record holds references to secrets, never secrets.
+run code. A record holds references to secrets, or sealed ones, never secrets.
 """
 
 import json
 from typing import Any
 
+from relay.config.sealing import place_of
 from relay.mail.address import Address
 from relay.policy.company import Company, IdentityKind, Otherwise, SecretKind, SecretRef, Server
 
@@ -28,8 +29,13 @@ def pack(company: Company) -> bytes:
 
 
 def _pack_server(server: Server) -> list[Any]:
-    secret = server.password
-    return [server.host, server.port, server.tls, server.username, secret.kind.value, secret.name, server.ca]
+    return [server.host, server.port, server.tls, server.username, _pack_secret(server.password), server.ca]
+
+
+def _pack_secret(secret: SecretRef) -> list[str]:
+    """The company in a place is the one whose record this is."""
+    field = secret.place.partition("/")[2]
+    return [secret.kind.value, secret.name, *([field] if field else [])]
 
 
 def unpack(slug: str, record: bytes) -> Company:
@@ -43,10 +49,15 @@ def unpack(slug: str, record: bytes) -> Company:
         identity=IdentityKind(identity),
         author=None if author is None else Address(*author),
         otherwise=Otherwise(otherwise),
-        server=None if server is None else _unpack_server(server),
+        server=None if server is None else _unpack_server(slug, server),
     )
 
 
-def _unpack_server(fields: list[Any]) -> Server:
-    host, port, tls, username, kind, name, ca = fields
-    return Server(host, port, tls, username, SecretRef(SecretKind(kind), name), ca)
+def _unpack_server(slug: str, fields: list[Any]) -> Server:
+    host, port, tls, username, password, ca = fields
+    return Server(host, port, tls, username, _unpack_secret(slug, password), ca)
+
+
+def _unpack_secret(slug: str, fields: list[str]) -> SecretRef:
+    kind, name, *field = fields
+    return SecretRef(SecretKind(kind), name, place_of(slug, field[0]) if field else "")

@@ -1,14 +1,15 @@
 """Secrets, looked up where they are kept at the moment they are needed.
 
-In charge of environment variables, files and systemd credentials. Nothing is remembered: reading a small file costs
-less than keeping its secret around, and a new password counts from its next use. Never logs a secret, and never puts
-one into a message.
+In charge of environment variables, files and systemd credentials, and of opening what is sealed. Nothing is
+remembered: reading a small file costs less than keeping its secret around, and a new password counts from its next
+use. Never logs a secret, and never puts one into a message.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from relay.config.sealing import SealingError, SealingKeys
 from relay.policy.company import SecretKind, SecretRef
 
 _MAX_OCTETS = 64 * 1024
@@ -18,16 +19,30 @@ class SecretError(Exception):
     """The secret is not to be had; says which one and why, never what it is."""
 
 
-def resolve(reference: SecretRef, environment: Mapping[str, str] = os.environ) -> str:
-    """The secret as text, without the line break at a file's end. Raises SecretError."""
+def sealing_keys(references: Sequence[SecretRef]) -> SealingKeys:
+    """The keys made of these secrets. Raises SecretError."""
+    return SealingKeys([resolve_bytes(reference) for reference in references])
+
+
+def resolve(
+    reference: SecretRef, environment: Mapping[str, str] = os.environ, *, sealing: SealingKeys | None = None
+) -> str:
+    """The secret as text, without the line break at a file's end; `sealing` opens sealed ones. Raises SecretError."""
     try:
-        return resolve_bytes(reference, environment).decode()
+        return resolve_bytes(reference, environment, sealing=sealing).decode()
     except UnicodeDecodeError:
         raise SecretError(f"{reference}: this is not UTF-8 text") from None
 
 
-def resolve_bytes(reference: SecretRef, environment: Mapping[str, str] = os.environ) -> bytes:
+def resolve_bytes(
+    reference: SecretRef, environment: Mapping[str, str] = os.environ, *, sealing: SealingKeys | None = None
+) -> bytes:
     """As `resolve`, for keys. Raises SecretError."""
+    if reference.kind is SecretKind.SEALED:
+        try:
+            return (sealing or SealingKeys()).open(reference.name, reference.place)
+        except SealingError as error:
+            raise SecretError(f"{reference}: {error}") from None
     path = secret_path(reference, environment)
     if path is None:
         value = environment.get(reference.name)
@@ -48,9 +63,9 @@ def resolve_bytes(reference: SecretRef, environment: Mapping[str, str] = os.envi
 
 
 def secret_path(reference: SecretRef, environment: Mapping[str, str] = os.environ) -> Path | None:
-    """The file that holds a secret; None for an environment variable. Raises SecretError."""
+    """The file that holds a secret; None for one that is in no file. Raises SecretError."""
     match reference.kind:
-        case SecretKind.ENV:
+        case SecretKind.ENV | SecretKind.SEALED:
             return None
         case SecretKind.FILE:
             return Path(reference.name)

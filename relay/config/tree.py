@@ -12,13 +12,21 @@ from contextlib import suppress
 from pathlib import Path
 
 from relay.config.cache import Compiled, load_cache
-from relay.config.checks import check_references, check_settings, clashes, misplaced, named_files
+from relay.config.checks import (
+    check_references,
+    check_settings,
+    clashes,
+    misplaced,
+    named_files,
+    sealed_in,
+    unopened,
+)
 from relay.config.compiler import CompiledSettings, compile_company, compile_settings
 from relay.config.errors import ConfigError, ConfigErrors, KeyPath, key_text
 from relay.config.files import UNSURE, digest_of, read_file, stamp_at, stamp_of
 from relay.config.reader import read
 from relay.config.record import pack
-from relay.config.secrets import reason
+from relay.config.secrets import SecretError, reason, sealing_keys
 from relay.config.snapshot import Snapshot
 from relay.policy.company import Company
 
@@ -39,6 +47,8 @@ class Tree:
         self._settings: CompiledSettings | None = None
         self._settings_errors: tuple[ConfigError, ...] = ()
         self._stamps: dict[str, bytes] = {}
+        self._opened_with: tuple[str, ...] | None = None
+        self._unopened: set[str] = set()
         self._total = sum(_term(slug, packed) for slug, packed in self._known.records.items())
 
     @property
@@ -163,6 +173,8 @@ class Tree:
         if before == packed:
             return {slug} if was_broken else set()
         self._known.records[slug] = packed
+        if sealed_in(packed):
+            self._unopened.add(slug)
         self._known.aliases[slug] = slug if alias == slug else alias
         self._total += _term(slug, packed) - (0 if before is None else _term(slug, before))
         return {slug}
@@ -204,6 +216,7 @@ class Tree:
             errors += check_references(self._settings, known.seen)
             for slug, path, message, hint in misplaced(self._settings.settings.domain, known.records):
                 errors.append(self._error(slug, path, message, hint))
+            errors += self._sealed_for_nobody(self._settings)
         if errors or self._settings is None:
             raise ConfigErrors(errors)
         generation = self._generation(self._settings)
@@ -214,6 +227,23 @@ class Tree:
             yield self._error(
                 slug, ("alias",), f"'{alias}' is already the alias of {self._file(other)}", "Choose another."
             )
+
+    def _sealed_for_nobody(self, settings: CompiledSettings) -> Iterator[ConfigError]:
+        """Errors about what does not open. What did is not tried again until it or the keys change."""
+        try:
+            keys = sealing_keys(settings.settings.secrets.sealing)
+        except SecretError:
+            return  # said among the errors of the settings
+        records = self._known.records
+        if keys.ids != self._opened_with:
+            self._opened_with = keys.ids
+            self._unopened = {slug for slug, record in records.items() if sealed_in(record)}
+        for slug in tuple(self._unopened):
+            faults = tuple(unopened(slug, records[slug], keys)) if slug in records else ()
+            if not faults:
+                self._unopened.discard(slug)
+            for path, message, hint in faults:
+                yield self._error(slug, path, message, hint)
 
     def _error(self, slug: str, path: KeyPath, message: str, hint: str) -> ConfigError:
         """An error with its place in a company's file, which is read again for it."""

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from relay.config.sealing import key_id_of
 from relay.mail.address import Address as MailAddress
 from relay.mail.address import AddressError, parse_address
 from relay.policy.company import SecretKind, SecretRef
@@ -280,6 +281,7 @@ _SECRET_NAMES: dict[SecretKind, tuple[re.Pattern[str], str]] = {
     SecretKind.CREDENTIAL: (re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"), "signing-secret"),
 }
 _WHERE_KEPT = "Write {env: NAME}, {file: path} or {credential: name}."
+_OR_SEALED = "Write {env: NAME}, {file: path}, {credential: name}, or what `relay seal` prints."
 
 
 def parse_secret(value: object) -> SecretRef:
@@ -287,7 +289,7 @@ def parse_secret(value: object) -> SecretRef:
     if not isinstance(value, dict) or len(value) != 1:
         raise wrong("a secret is not written here: say where it is kept", _WHERE_KEPT)
     ((kind, name),) = value.items()
-    if kind not in list(SecretKind):
+    if kind not in [known.value for known in _SECRET_NAMES]:
         raise wrong(f"{shown(kind)} is not one of env, file, credential", _WHERE_KEPT)
     pattern, example = _SECRET_NAMES[SecretKind(kind)]
     if not isinstance(name, str) or not pattern.fullmatch(name):
@@ -295,7 +297,20 @@ def parse_secret(value: object) -> SecretRef:
     return SecretRef(SecretKind(kind), name)
 
 
-def _secret_schema() -> Json:
+def parse_sealable(value: object) -> SecretRef:
+    """As `parse_secret`, for secrets that may also be sealed in place. Whether one opens is not asked here."""
+    if not isinstance(value, dict) or list(value) != [SecretKind.SEALED.value]:
+        if not isinstance(value, dict) or len(value) != 1:
+            raise wrong("a secret is not written here: say where it is kept", _OR_SEALED)
+        return parse_secret(value)
+    sealed = value[SecretKind.SEALED.value]
+    if not isinstance(sealed, str) or key_id_of(sealed) is None:
+        raise wrong("this is not what `relay seal` prints", "Seal the secret again, and paste the whole line.")
+    return SecretRef(SecretKind.SEALED, sealed)
+
+
+def _secret_schema(*, sealable: bool) -> Json:
+    sealed = {"type": "string", "description": "What `relay seal` prints for this company and key."}
     return {
         "type": "object",
         "minProperties": 1,
@@ -305,6 +320,7 @@ def _secret_schema() -> Json:
             "env": {"type": "string", "description": "Name of an environment variable."},
             "file": {"type": "string", "description": "Path of a file; the last line break is left off."},
             "credential": {"type": "string", "description": "Name of a systemd credential (LoadCredential=)."},
+            **({"sealed": sealed} if sealable else {}),
         },
     }
 
@@ -354,7 +370,10 @@ def parse_companies(value: object) -> Literal["all"] | frozenset[str]:
 
 
 AppName: TypeAlias = Annotated[str, *_field(parse_app_name, "billit-web", {"maxLength": 64})]
-Secret: TypeAlias = Annotated[SecretRef, PlainValidator(parse_secret), WithJsonSchema(_secret_schema())]
+Secret: TypeAlias = Annotated[SecretRef, PlainValidator(parse_secret), WithJsonSchema(_secret_schema(sealable=False))]
+SealableSecret: TypeAlias = Annotated[
+    SecretRef, PlainValidator(parse_sealable), WithJsonSchema(_secret_schema(sealable=True))
+]
 StoreUrl: TypeAlias = Annotated[str, *_field(parse_store, "sqlite:var/relay.db", {"pattern": "^sqlite:.+"})]
 FilePath: TypeAlias = Annotated[str, *_field(parse_file, "/etc/relay/tls/fullchain.pem", {"minLength": 1})]
 PasswordHash: TypeAlias = Annotated[str, *_field(parse_password_hash, "$argon2id$…", {"pattern": r"^\$argon2"})]

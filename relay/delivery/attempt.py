@@ -133,7 +133,7 @@ class Attempts:
         """Try target after target until one has said something about the mail itself."""
         result: AttemptResult | None = None
         settings = batch.active.snapshot.settings
-        opening = Opening(settings.hostname, settings.delivery.timeouts)
+        opening = Opening(settings.hostname, settings.delivery.timeouts, batch.active.keyring.secret)
         try:
             async for target in find_targets(batch.route, self.world.resolver):
                 self.close()

@@ -7,7 +7,7 @@ handed to `ReplyStream`.
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,13 +15,13 @@ from typing import TypeVar, cast
 
 import aiosmtplib
 
-from relay.config.secrets import SecretError, resolve
+from relay.config.secrets import SecretError
 from relay.config.settings import DeliveryTimeouts
 from relay.delivery.route import Route, Target, TlsPolicy
 from relay.delivery.stream import ReplyStream
 from relay.delivery.trouble import AttemptError
 from relay.mail.reply import Reply, parse_reply
-from relay.policy.company import Server
+from relay.policy.company import SecretRef, Server
 from relay.policy.outcome import Fault, Phase, Trouble
 
 T = TypeVar("T")
@@ -50,10 +50,11 @@ class OpenSession:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How to introduce ourselves, and how patient to be."""
+    """How to introduce ourselves, how patient to be, and who looks up passwords."""
 
     hostname: str
     timeouts: DeliveryTimeouts
+    secret: Callable[[SecretRef], str]
 
 
 async def open_session(target: Target, route: Route, opening: Opening) -> OpenSession:
@@ -83,7 +84,7 @@ async def _open(target: Target, route: Route, opening: Opening, *, tls: TlsPolic
         await _hello(client, timeouts.command)
         await _secure(client, tls, timeouts)
         if route.server is not None:
-            await _login(client, route.server, timeouts.command)
+            await _login(client, route.server, opening)
         return _hand_over(client, target, route)
     except BaseException:
         client.close()
@@ -139,9 +140,10 @@ async def _secure(client: aiosmtplib.SMTP, tls: TlsPolicy, timeouts: DeliveryTim
     await _step(client.ehlo(timeout=timeouts.command), Phase.HELLO)
 
 
-async def _login(client: aiosmtplib.SMTP, server: Server, timeout: float) -> None:  # noqa: ASYNC109 -- as above
+async def _login(client: aiosmtplib.SMTP, server: Server, opening: Opening) -> None:
+    timeout = opening.timeouts.command
     try:
-        password = resolve(server.password)
+        password = opening.secret(server.password)
     except SecretError as error:
         raise AttemptError(Trouble(Fault.SECRET, str(error)), Phase.LOGIN) from None
     # One mechanism, chosen here: trying all after a refusal is how accounts get locked.

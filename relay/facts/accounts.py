@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from relay.config.keyring import Keyring
-from relay.config.secrets import SecretError, resolve
+from relay.config.secrets import SecretError
 from relay.policy.company import Server
 
 
@@ -13,7 +13,7 @@ def account_key(server: Server, author: str, keyring: Keyring) -> str:
     It changes when any of them does.
     """
     try:
-        password = resolve(server.password)
+        password = keyring.secret(server.password)
     except SecretError as error:
         password = str(error)
     try:

@@ -27,22 +27,27 @@ class Otherwise(StrEnum):
 
 
 class SecretKind(StrEnum):
-    """Where a secret is kept: environment variable, file, or systemd credential."""
+    """Where a secret is kept: environment variable, file, systemd credential, or sealed where the reference stands."""
 
     ENV = "env"
     FILE = "file"
     CREDENTIAL = "credential"
+    SEALED = "sealed"
 
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Where to find a secret, never the secret itself. `str` and `repr` are safe to log."""
+    """Where to find a secret, never the secret itself. `str` and `repr` are safe to log.
+
+    Of a sealed one, `name` is the sealed text and `place` where it stands, without which it does not open.
+    """
 
     kind: SecretKind
     name: str
+    place: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.name}"
+        return f"{self.kind}:{self.place if self.kind is SecretKind.SEALED else self.name}"
 
 
 @dataclass(frozen=True, slots=True)

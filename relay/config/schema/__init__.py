@@ -5,6 +5,7 @@ holds them equal to the code. The relay itself never reads them.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from relay.config.company_file import CompanyFile
 from relay.config.settings import Settings
 from relay.config.values import Json
+from relay.policy.company import SecretKind
 
 HOME = Path(__file__).parent
 MODELS: tuple[tuple[str, type[BaseModel], str], ...] = (
@@ -34,6 +36,25 @@ def rendered() -> dict[str, str]:
     return {
         name: json.dumps(schema(model, title), indent=2, ensure_ascii=False) + "\n" for name, model, title in MODELS
     }
+
+
+def sealable(model: type[BaseModel]) -> list[tuple[str, ...]]:
+    """The keys of a file whose secrets may be sealed in place; "*" stands for any name."""
+    root = model.model_json_schema(by_alias=True)
+    return sorted(_sealable(root, root, ()))
+
+
+def _sealable(root: Json, node: Json, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for choice in (node, *node.get("anyOf", ())):
+        inner = root["$defs"][choice["$ref"].rpartition("/")[2]] if "$ref" in choice else choice
+        properties = inner.get("properties", {})
+        if SecretKind.SEALED in properties:
+            yield above
+            continue
+        if isinstance(any_name := inner.get("additionalProperties"), dict):
+            properties = {**properties, "*": any_name}
+        for key, below in properties.items():
+            yield from _sealable(root, below, (*above, key))
 
 
 def _cleaned_mapping(node: Json) -> Json:

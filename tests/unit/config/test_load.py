@@ -8,6 +8,7 @@ from relay.config import tree as tree_module
 from relay.config.errors import ConfigErrors, did_you_mean, key_text
 from relay.config.load import load
 from relay.config.record import pack, unpack
+from relay.config.sealing import SealingKeys, place_of
 from relay.config.snapshot import Snapshot
 from relay.config.tree import Tree
 from relay.mail.address import Address
@@ -420,3 +421,24 @@ def test_a_directory_that_goes_away_between_two_looks(config) -> None:
     assert tree.look_at({"garage"}) == set()
     with pytest.raises(ConfigErrors, match="companies: the file does not exist"):
         tree.snapshot()
+
+
+def test_sealed_secrets_are_tried_once(config, monkeypatch) -> None:
+    config.file("sealing").write_text("a sealing secret of many letters")
+    config.replace("secrets:\n", f"secrets:\n  sealing: [{{file: {config.file('sealing')}}}]\n")
+    keys = SealingKeys([b"a sealing secret of many letters"])
+    sealed = keys.seal(b"geheim", place_of("studio", "outgoing.server.password"))
+    config.company("studio").write_text(STUDIO.replace("{env: STUDIO_PASSWORD}", f"{{sealed: {sealed}}}"))
+    opened = []
+    monkeypatch.setattr(SealingKeys, "open", lambda _, text, place: opened.append((text, place)))
+    tree = Tree(config.path)
+    tree.look_at_settings()
+    tree.look_at_all()
+    reference = tree.snapshot().company("studio").server.password
+    assert reference == SecretRef(SecretKind.SEALED, sealed, "studio/outgoing.server.password")
+    tree.snapshot()
+    assert opened == [(sealed, "studio/outgoing.server.password")]
+    config.file("sealing").write_text("another sealing secret of many letters")
+    tree.look_at_settings()
+    tree.snapshot()
+    assert len(opened) == 2

@@ -74,7 +74,7 @@ def every_key() -> Iterator[tuple[str, dict[str, Any]]]:
     for _, model, title in MODELS:
         root = schema(model, title)
         for key, node in keys(root, root):
-            if not key.endswith((".env", ".file", ".credential")):
+            if not key.endswith((".env", ".file", ".credential", ".sealed")):
                 yield key, node
 
 

@@ -28,10 +28,12 @@ def test_an_own_server_is_needed_for_that_identity() -> None:
 
 def test_a_reference_to_a_secret_can_be_shown() -> None:
     assert str(SecretRef(SecretKind.CREDENTIAL, "studio")) == "credential:studio"
+    sealed = SecretRef(SecretKind.SEALED, "relay1.00000000.x", "studio/outgoing.server.password")
+    assert str(sealed) == "sealed:studio/outgoing.server.password"
     assert str(SERVER.password) == "file:var/password"
 
 
 def test_words_are_those_of_the_files() -> None:
     assert [*IdentityKind] == ["alias", "own-domain", "own-server"]
     assert [*Otherwise] == ["alias", "hold"]
-    assert [*SecretKind] == ["env", "file", "credential"]
+    assert [*SecretKind] == ["env", "file", "credential", "sealed"]
