@@ -14,6 +14,7 @@ import typer
 
 from relay.cli import check, explain, seal, serve, status, trace
 from relay.cli.app_password import app
+from relay.cli.company import company
 from relay.cli.dkim import dkim
 from relay.cli.queue import queue
 from relay.cli.sandbox import sandbox
@@ -36,6 +37,7 @@ program.command("trace")(trace.trace)
 program.add_typer(queue, name="queue")
 program.command("status")(status.status)
 program.command("seal")(seal.seal)
+program.add_typer(company, name="company")
 program.add_typer(app, name="app")
 program.add_typer(dkim, name="dkim")
 program.add_typer(sandbox, name="sandbox")

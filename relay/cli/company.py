@@ -1,0 +1,8 @@
+"""`relay company`: what concerns one company. Each command stands in a file of its own."""
+
+import typer
+
+from relay.cli import company_discover
+
+company = typer.Typer(help="Look after one company.", no_args_is_help=True)
+company.command("discover")(company_discover.discover)

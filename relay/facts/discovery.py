@@ -1,0 +1,125 @@
+"""Finding a company's mail servers from its address alone, the way mail programs do.
+
+In charge of the look-ups and their order: a provider that is known by its domain, SRV records (RFC 6186), autoconfig
+files, a provider that is known by the domain's mail hosts. Logs in nowhere. An outage is no answer: what cannot be
+looked up is said, and the next way is tried.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from relay.dns import Resolver, Status
+from relay.http import Caps, HttpClient, HttpError, HttpRequest, Reach
+from relay.mail.address import Address
+from relay.policy.providers import Endpoint, Provider, TlsStart, provider_at, provider_behind, provider_for
+from relay.policy.published import MOST_XML, Offer, Service, read_autoconfig, read_srv
+
+# RFC 6186 3.2 to 3.4, RFC 8314 5.1: implicit TLS is wanted most.
+_SRV: tuple[tuple[str, Service, TlsStart], ...] = (
+    ("_submissions._tcp", "smtp", "implicit"),
+    ("_submission._tcp", "smtp", "starttls"),
+    ("_imaps._tcp", "imap", "implicit"),
+    ("_imap._tcp", "imap", "starttls"),
+)
+
+Fetch = Callable[[str], Awaitable[bytes | None]]
+
+
+@dataclass(slots=True)
+class Found:
+    """What was found for an address: servers, whose they are, and where it was said; None means not found."""
+
+    smtp: Offer | None = None
+    imap: Offer | None = None
+    provider: Provider | None = None
+    source: str = ""
+    tried: list[str] = field(default_factory=list)
+
+
+class Discovery:
+    """Looks up settings; `fetch` gets the document behind a URL, None when there is none."""
+
+    def __init__(self, resolver: Resolver, fetch: Fetch) -> None:
+        self._resolver = resolver
+        self._fetch = fetch
+
+    async def find(self, address: Address) -> Found:
+        """The settings for `address`, by the first way that names a server to send through."""
+        found = Found()
+        domain = address.ascii_domain
+        provider = provider_for(domain)
+        if provider is not None:
+            return _take(found, _offers_of(provider, address), f"{domain} is a domain of {provider.name}", address)
+        found.tried.append("no provider has this domain for its own")
+        for way in (self._srv, self._autoconfig, self._mx):
+            offers, source = await way(address, domain)
+            if any(offer.service == "smtp" for offer in offers):
+                return _take(found, offers, source, address)
+            found.tried.append(source)
+        return found
+
+    async def _srv(self, _: Address, domain: str) -> tuple[list[Offer], str]:
+        offers: list[Offer] = []
+        for label, service, tls in _SRV:
+            answer = await self._resolver.lookup(f"{label}.{domain}", "SRV")
+            if answer.status is Status.TEMPORARY:
+                return [], f"SRV records cannot be looked up now: {answer.reason}"
+            offers += read_srv(answer.records, service, tls)
+        source = f"SRV records of {domain}"
+        return offers, source if offers else f"no {source}"
+
+    async def _autoconfig(self, address: Address, domain: str) -> tuple[list[Offer], str]:
+        whose = quote(str(address))
+        for url in (
+            f"https://autoconfig.{domain}/mail/config-v1.1.xml?emailaddress={whose}",
+            f"https://{domain}/.well-known/autoconfig/mail/config-v1.1.xml",
+        ):
+            document = await self._fetch(url)
+            offers = [] if document is None else read_autoconfig(document, address)
+            if offers:
+                return offers, f"autoconfig file at {url.partition('?')[0]}"
+        return [], f"no autoconfig file of {domain}"
+
+    async def _mx(self, address: Address, domain: str) -> tuple[list[Offer], str]:
+        answer = await self._resolver.lookup_mx(domain)
+        if answer.status is Status.TEMPORARY:
+            return [], f"MX records cannot be looked up now: {answer.reason}"
+        hosts = [record.host for record in answer.records]
+        provider = provider_behind(hosts)
+        if provider is None:
+            named = ", ".join(hosts[:3]) or "no mail host"
+            return [], f"mail hosts of {domain} belong to no known provider: {named}"
+        return _offers_of(provider, address), f"mail of {domain} goes to {provider.name}"
+
+
+def fetch_with(client: HttpClient) -> Fetch:
+    """Fetch over the Internet: TLS only, never within our own networks."""
+
+    async def fetch(url: str) -> bytes | None:
+        try:
+            response = await client.send(
+                HttpRequest("GET", url), Reach(), Caps(seconds=10.0, octets=MOST_XML, redirects=3)
+            )
+        except HttpError:
+            return None
+        return response.body if response.status == 200 else None
+
+    return fetch
+
+
+def _offers_of(provider: Provider, address: Address) -> list[Offer]:
+    username = provider.username(address)
+    servers: tuple[tuple[Service, Endpoint | None], ...] = (("smtp", provider.smtp), ("imap", provider.imap))
+    return [Offer(service, end, username, provider.logins) for service, end in servers if end is not None]
+
+
+def _take(found: Found, offers: list[Offer], source: str, address: Address) -> Found:
+    first = {offer.service: offer for offer in reversed(offers)}
+    found.smtp, found.imap, found.source = first.get("smtp"), first.get("imap"), source
+    if found.smtp is not None:
+        found.provider = provider_at(found.smtp.endpoint.host)
+        if found.smtp.username is None:
+            # RFC 6186 4: the whole address first.
+            found.smtp = Offer("smtp", found.smtp.endpoint, str(address), found.smtp.logins)
+    return found

@@ -1,0 +1,113 @@
+"""Finding servers from an address alone, with a name server on loopback."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from relay.dns import Resolver
+from relay.facts.discovery import Discovery, Found, fetch_with
+from relay.http import HttpClient
+from relay.mail.address import Address, parse_address
+from relay.policy.providers import MICROSOFT, Endpoint
+from relay.sandbox.dns_server import DnsServer
+from relay.sandbox.zones import FaultKind, Zones
+
+XML = b"""<clientConfig><emailProvider><outgoingServer type="smtp"><hostname>out.auto.example</hostname><port>465</port>
+<socketType>SSL</socketType><username>%EMAILLOCALPART%</username></outgoingServer></emailProvider></clientConfig>"""
+RECORDS: dict[str, dict[str, object]] = {
+    "_submissions._tcp.srv.example": {"SRV": "0 1 465 mail.srv.example."},
+    "_imaps._tcp.srv.example": {"SRV": "0 1 993 imap.srv.example."},
+    "srv.example": {"MX": "10 mail.srv.example."},
+    "auto.example": {"MX": "10 mail.auto.example."},
+    "office.example": {"MX": "0 office-example.mail.protection.outlook.com."},
+    "own.example": {"MX": "10 mail.own.example."},
+}
+
+
+class Web:
+    """Documents by URL; remembers what was asked."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, bytes] = {}
+        self.asked: list[str] = []
+
+    async def fetch(self, url: str) -> bytes | None:
+        self.asked.append(url)
+        return self.documents.get(url)
+
+
+@pytest.fixture
+async def names() -> AsyncIterator[DnsServer]:
+    async with DnsServer(Zones(RECORDS)) as server:
+        yield server
+
+
+@pytest.fixture
+def web() -> Web:
+    return Web()
+
+
+async def find(names: DnsServer, web: Web, address: str) -> Found:
+    return await Discovery(Resolver([names.address], 5.0), web.fetch).find(parse_address(address))
+
+
+async def test_a_known_domain_needs_no_look_up(names: DnsServer, web: Web) -> None:
+    found = await find(names, web, "anna@gmail.com")
+    assert found.smtp is not None
+    assert found.smtp.endpoint == Endpoint("smtp.gmail.com", 465, "implicit")
+    assert found.provider is not None
+    assert names.questions == []
+
+
+async def test_srv_records_name_servers_and_the_account_is_the_address(names: DnsServer, web: Web) -> None:
+    found = await find(names, web, "anna@srv.example")
+    assert found.smtp is not None
+    assert found.imap is not None
+    assert found.smtp.endpoint == Endpoint("mail.srv.example", 465, "implicit")
+    assert found.smtp.username == "anna@srv.example"
+    assert found.imap.endpoint == Endpoint("imap.srv.example", 993, "implicit")
+    assert found.source == "SRV records of srv.example"
+    assert web.asked == []
+
+
+async def test_an_autoconfig_file_is_looked_for_at_both_places(names: DnsServer, web: Web) -> None:
+    web.documents["https://auto.example/.well-known/autoconfig/mail/config-v1.1.xml"] = XML
+    found = await find(names, web, "anna@auto.example")
+    assert found.smtp is not None
+    assert (found.smtp.endpoint, found.smtp.username) == (Endpoint("out.auto.example", 465, "implicit"), "anna")
+    assert web.asked[0] == "https://autoconfig.auto.example/mail/config-v1.1.xml?emailaddress=anna%40auto.example"
+
+
+async def test_mail_hosts_tell_whose_customer_a_domain_is(names: DnsServer, web: Web) -> None:
+    found = await find(names, web, "anna@office.example")
+    assert found.provider is not None
+    assert found.provider.name == MICROSOFT
+    assert found.smtp is not None
+    assert found.smtp.username == "anna@office.example"
+
+
+async def test_what_is_not_found_says_where_was_looked(names: DnsServer, web: Web) -> None:
+    found = await find(names, web, "anna@own.example")
+    assert found.smtp is None
+    assert found.tried == [
+        "no provider has this domain for its own",
+        "no SRV records of own.example",
+        "no autoconfig file of own.example",
+        "mail hosts of own.example belong to no known provider: mail.own.example",
+    ]
+
+
+async def test_an_outage_is_said(names: DnsServer, web: Web) -> None:
+    names.zones.break_name("own.example", FaultKind.SERVFAIL)
+    names.zones.break_name("_submissions._tcp.own.example", FaultKind.SERVFAIL)
+    found = await find(names, web, "anna@own.example")
+    assert [line.partition(":")[0] for line in found.tried if "now" in line] == [
+        "SRV records cannot be looked up now",
+        "MX records cannot be looked up now",
+    ]
+
+
+async def test_autoconfig_is_never_fetched_from_our_own_networks(names: DnsServer) -> None:
+    fetch = fetch_with(HttpClient(Resolver([names.address], 5.0)))
+    assert await fetch("https://127.0.0.1/mail/config-v1.1.xml") is None
+    assert Address("anna", "x.example").domain == "x.example"
