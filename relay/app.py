@@ -30,6 +30,7 @@ from relay.intake.session import Office, Session
 from relay.intake.submission import SubmissionDesk
 from relay.journal import Journal, metrics_page
 from relay.log import set_up_log
+from relay.notices.courier import Courier, Posting
 from relay.smtpd import Server, TlsMode, listen
 from relay.store.open import open_spool
 from relay.store.spool import Spool, SpoolError
@@ -82,6 +83,8 @@ class Worker:
         self._dispatcher = Dispatcher(
             Sending(lambda: self._active, self._spool, self._resolver, self._clock, self._journal)
         )
+        posting = Posting(lambda: self._active, self._spool, self._clock, self._journal, self._dispatcher.look)
+        self._courier = Courier(posting)
         await self._spool.start()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -91,6 +94,7 @@ class Worker:
                     tasks.create_task(self._every(_SWEEP, self._sweep)),
                     tasks.create_task(self._every(_HELD, self._dispatcher.release_held)),
                     tasks.create_task(self._keep_config()),
+                    tasks.create_task(self._courier.run()),
                 ]
                 await self._listen(tasks)
                 self._trouble = ""

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from relay.config.settings import Model
 from relay.config.values import Alias, FilePath, Line, MailboxAddress, Port, SealableSecret, TargetHost
-from relay.policy.company import Company, IdentityKind, Otherwise
+from relay.policy.company import Company, IdentityKind, Language, Otherwise
 from relay.policy.company import Server as CompanyServer
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?", re.ASCII)
@@ -54,6 +54,9 @@ class CompanyFile(Model):
     name: Line = Field(description="The company's name, as people know it.")
     address: MailboxAddress = Field(description="The company's own address: answers go there.")
     alias: Alias = Field(description="Local part of the company's address on our domain.")
+    language: Annotated[Language, Field(strict=False)] | None = Field(
+        default=None, description="Language of notices and pages. Left out: the relay's."
+    )
     outgoing: Outgoing = Field(default=Outgoing(), description="In whose name mail goes out.")
 
     def company(self, slug: str) -> Company:
@@ -68,4 +71,5 @@ class CompanyFile(Model):
             author=outgoing.author or self.address,
             otherwise=outgoing.otherwise,
             server=None if outgoing.server is None else CompanyServer(**dict(outgoing.server)),
+            language=self.language,
         )

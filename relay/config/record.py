@@ -9,7 +9,7 @@ from typing import Any
 
 from relay.config.sealing import place_of
 from relay.mail.address import Address
-from relay.policy.company import Company, IdentityKind, Otherwise, SecretKind, SecretRef, Server
+from relay.policy.company import Company, IdentityKind, Language, Otherwise, SecretKind, SecretRef, Server
 
 
 def pack(company: Company) -> bytes:
@@ -24,6 +24,7 @@ def pack(company: Company) -> bytes:
         company.otherwise.value,
         None if author is None else [author.local, author.domain],
         None if company.server is None else _pack_server(company.server),
+        company.language,
     ]
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -40,7 +41,7 @@ def _pack_secret(secret: SecretRef) -> list[str]:
 
 def unpack(slug: str, record: bytes) -> Company:
     """The company that `pack` made this record of."""
-    name, local, domain, alias, identity, otherwise, author, server = json.loads(record)
+    name, local, domain, alias, identity, otherwise, author, server, language = json.loads(record)
     return Company(
         slug=slug,
         name=name,
@@ -50,6 +51,7 @@ def unpack(slug: str, record: bytes) -> Company:
         author=None if author is None else Address(*author),
         otherwise=Otherwise(otherwise),
         server=None if server is None else _unpack_server(slug, server),
+        language=None if language is None else Language(language),
     )
 
 

@@ -16,6 +16,7 @@ from relay.config.values import (
     Duration,
     FilePath,
     HostName,
+    Line,
     Listening,
     MailboxAddress,
     NameServer,
@@ -32,6 +33,7 @@ from relay.config.values import (
     parse_duration,
     size,
 )
+from relay.policy.company import Language
 
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 ListenerTls: TypeAlias = Literal["starttls", "implicit", "none"]
@@ -159,6 +161,16 @@ class Limits(Model):
     receiving_bytes: Size = size("256MiB", "Octets of messages in reception at once in one worker; beyond it, 452.")
 
 
+class Notices(Model):
+    """Mail that the relay writes to people."""
+
+    name: Line | None = Field(default=None, description="Who writes, as people see it. Left out: `domain`.")
+    language: Annotated[Language, Field(strict=False)] = Field(
+        default=Language.EN, description="Language for companies that name none, and for the postmaster."
+    )
+    per_day: Count = Field(default=20, description="Notices to one address in a day; the others wait for the next.")
+
+
 class Smarthost(Model):
     """One host that takes all outgoing mail that no company's own server takes."""
 
@@ -239,6 +251,7 @@ class Settings(Model):
     secrets: Secrets = Field(description="Secrets of the relay itself.")
     dns: Dns = Field(default=Dns(), description="How names are looked up.")
     limits: Limits = Field(default=Limits(), description="What peers may ask of us.")
+    notices: Notices = Field(default=Notices(), description="Mail that the relay writes to people.")
     delivery: Delivery = Field(default=Delivery(), description="How mail leaves.")
     workers: int = Field(default=0, ge=0, le=1024, description="Worker processes. 0: one a core.")
     spool: Spool = Field(default=Spool(), description="What stays after delivery.")

@@ -10,7 +10,7 @@ from relay.facts.domains import DomainFacts
 from relay.mail.address import Address
 from relay.policy.company import Company
 from relay.policy.decision import Choice, Decision, Hold, ReversePath, Wait
-from relay.policy.forward import forward_to_company, forward_to_postmaster, send_report
+from relay.policy.forward import forward_to_company, forward_to_postmaster, send_notice, send_report
 from relay.policy.identity import choose_identity, needs_domain_fact
 from relay.store.spool import Delivery, Entry, Message, Origin
 
@@ -74,6 +74,8 @@ class Planner:
         if message.origin is Origin.REPORT:
             to = company.address if company is not None else settings.postmaster
             return send_report(to, domain=settings.domain)
+        if message.origin is Origin.NOTICE:
+            return send_notice(domain=settings.domain)
         if company is None:
             return forward_to_postmaster(settings.postmaster, null=null)
         return forward_to_company(company, null=null)

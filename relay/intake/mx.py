@@ -24,8 +24,8 @@ FORGED = Reply(550, "5.1.1", "This return address is not one of ours")
 NOT_YOURS = Reply(550, "5.7.1", "This sender's mail does not come from outside")
 NOT_A_BOUNCE = Reply(550, "5.7.1", "This address takes bounces only")
 _DAY = 86400
-# RFC 5321 4.5.1, RFC 2142: addresses that every domain has, and the author of our reports.
-_OFFICES = {"postmaster", "abuse", "mailer-daemon"}
+# RFC 5321 4.5.1, RFC 2142: addresses that every domain has, and the authors of our reports and notices.
+_OFFICES = {"postmaster", "abuse", "mailer-daemon", "notices"}
 
 
 class MxDesk:

@@ -26,6 +26,15 @@ class Otherwise(StrEnum):
     HOLD = "hold"
 
 
+class Language(StrEnum):
+    """In which language people are spoken to."""
+
+    NL = "nl"
+    FR = "fr"
+    EN = "en"
+    DE = "de"
+
+
 class SecretKind(StrEnum):
     """Where a secret is kept: environment variable, file, systemd credential, or sealed where the reference stands."""
 
@@ -67,7 +76,7 @@ class Company:
     """One company (tenant). `slug` is the name of its file without ".yaml".
 
     `author` is the address in From when mail goes out in the company's own name; None means `address`.
-    `server` is there whenever `identity` is OWN_SERVER.
+    `server` is there whenever `identity` is OWN_SERVER. `language` is that of its people, None means the relay's.
     """
 
     slug: str
@@ -78,6 +87,7 @@ class Company:
     author: Address | None = None
     otherwise: Otherwise = Otherwise.ALIAS
     server: Server | None = None
+    language: Language | None = None
 
     def __post_init__(self) -> None:
         if self.identity is IdentityKind.OWN_SERVER and self.server is None:

@@ -37,3 +37,14 @@ def send_report(recipient: Address, *, domain: str) -> Decision:
         sign_for=(domain,),
         reasons=("a report of the relay itself",),
     )
+
+
+def send_notice(*, domain: str) -> Decision:
+    """A notice that the relay wrote itself, to the address it was written for."""
+    return Decision(
+        Name.RELAY,
+        author=None,
+        reverse_path=ReversePath.NULL,
+        sign_for=(domain,),
+        reasons=("a notice of the relay itself",),
+    )

@@ -28,6 +28,7 @@ class Origin(StrEnum):
     SUBMISSION = "submission"
     MX = "mx"
     REPORT = "report"
+    NOTICE = "notice"
 
 
 class State(StrEnum):

@@ -76,6 +76,7 @@ PROOFS = {
     "dnspython": (Offence("authn/offence.py", "import dns.resolver"),),
     "http": (Offence("cli/offence.py", "import uvicorn"), Offence("app.py", "import starlette.routing")),
     "http-client": (Offence("web/offence.py", "import httpx2"),),
+    "templates": (Offence("web/offence.py", "import jinja2"),),
     "metrics": (Offence("web/offence.py", "import prometheus_client"),),
     "terminal": (Offence("supervisor.py", "import rich"), Offence("app.py", "import typer")),
     "yaml": (Offence("cli/offence.py", "import yaml"),),

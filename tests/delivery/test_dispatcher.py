@@ -77,6 +77,16 @@ async def test_forwarded_recipients_of_one_company_share_a_transaction(house):
         assert len(peer.messages) == 1
 
 
+async def test_a_notice_goes_where_it_was_written_for_and_nobody_answers_it(house):
+    async with ScriptedPeer() as peer:
+        house.configure(delivery={"port": peer.port})
+        house.host("former.example", "127.0.0.1")
+        await house.deliver("info@former.example", origin=Origin.NOTICE, sender="")
+        lines = peer.records[0].lines
+        assert lines[1].startswith("MAIL FROM:<>")
+        assert lines[2].startswith("RCPT TO:<info@former.example>")
+
+
 async def test_a_failure_is_reported_to_the_alias_and_reaches_the_company(house):
     async with ScriptedPeer(NOBODY) as peer, ScriptedPeer(host="127.0.0.2", port=peer.port) as company:
         house.configure(delivery={"port": peer.port})
@@ -109,7 +119,7 @@ async def test_one_report_speaks_of_all_that_failed_together(house):
         assert len(await house.reports()) == 1
 
 
-@pytest.mark.parametrize("origin", [Origin.MX, Origin.REPORT])
+@pytest.mark.parametrize("origin", [Origin.MX, Origin.REPORT, Origin.NOTICE])
 async def test_strangers_are_told_nothing(house, origin):
     async with ScriptedPeer(NOBODY) as peer:
         house.configure(delivery={"port": peer.port})

@@ -12,7 +12,7 @@ from relay.config.sealing import SealingKeys, place_of
 from relay.config.snapshot import Snapshot
 from relay.config.tree import Tree
 from relay.mail.address import Address
-from relay.policy.company import Company, IdentityKind, Otherwise, SecretKind, SecretRef, Server
+from relay.policy.company import Company, IdentityKind, Language, Otherwise, SecretKind, SecretRef, Server
 
 STUDIO = """\
 name: "Studio \\"Noord\\""
@@ -68,7 +68,7 @@ def test_companies_are_found_by_slug_and_by_alias_in_any_case(config) -> None:
 
 
 def test_a_record_is_the_company_again() -> None:
-    company = Company("x", "Café \t 'x'", Address('"a b"', "xn--x.example"), "X")
+    company = Company("x", "Café \t 'x'", Address('"a b"', "xn--x.example"), "X", language=Language.FR)
     assert unpack("x", pack(company)) == company
 
 

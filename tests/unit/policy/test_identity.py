@@ -7,7 +7,7 @@ import pytest
 from relay.mail.address import Address
 from relay.policy.company import Company, IdentityKind, Otherwise, SecretKind, SecretRef, Server
 from relay.policy.decision import Decision, Hold, Name, ReversePath, Wait
-from relay.policy.forward import forward_to_company, forward_to_postmaster, send_report
+from relay.policy.forward import forward_to_company, forward_to_postmaster, send_notice, send_report
 from relay.policy.identity import DomainFact, Standing, choose_identity, needs_domain_fact
 
 DOMAIN = "my.relay.example"
@@ -91,3 +91,10 @@ def test_a_report_goes_out_in_our_own_name_and_is_never_answered():
     decision = send_report(INFO, domain=DOMAIN)
     assert (decision.name, decision.author, decision.reverse_path) == (Name.RELAY, None, ReversePath.NULL)
     assert (decision.recipient, decision.sign_for) == (INFO, (DOMAIN,))
+
+
+def test_a_notice_goes_to_the_address_it_was_written_for():
+    decision = send_notice(domain=DOMAIN)
+    assert decision.recipient is None
+    assert decision.reverse_path is ReversePath.NULL
+    assert decision.sign_for == (DOMAIN,)

@@ -1,0 +1,81 @@
+"""From a notice's words to the octets of a mail.
+
+In charge of the header that such mail has, and of lines that any program shows well. No robot's answer is asked for
+(RFC 3834 5).
+"""
+
+import re
+import textwrap
+from dataclasses import dataclass
+from email.headerregistry import Address as HeaderAddress
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from pathlib import Path
+
+from relay.mail.address import Address
+from relay.mail.date import format_date
+from relay.policy.company import Language
+from relay.wording import Wording
+
+_WIDTH = 76
+_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_TEXTS = Path(__file__).with_name("texts")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What a notice is made of. `kind` names its template, `values` fill it in; `at` in seconds since the epoch.
+
+    `message_id` stands without brackets.
+    """
+
+    kind: str
+    language: Language
+    to: Address
+    sender: Address
+    relay: str
+    message_id: str
+    at: float
+    values: dict[str, str | bool]
+
+
+class Composer:
+    """Writes notices."""
+
+    def __init__(self) -> None:
+        self._wording = Wording(_TEXTS, pages=False)
+
+    def compose(self, letter: Letter) -> bytes:
+        """The complete message with CRLF line ends; ASCII unless the recipient's address is not (RFC 6531)."""
+        values = {name: _plain(value) for name, value in letter.values.items()}
+        values["relay"] = _plain(letter.relay)
+        subject, _, body = self._fill(letter, letter.kind, values).partition("\n")
+        message = EmailMessage(policy=SMTP if letter.to.local.isascii() else SMTPUTF8)
+        message["From"] = HeaderAddress(letter.relay, letter.sender.local, letter.sender.ascii_domain)
+        message["To"] = HeaderAddress("", letter.to.local, letter.to.ascii_domain)
+        message["Subject"] = subject
+        message["Date"] = format_date(letter.at)
+        message["Message-ID"] = f"<{letter.message_id}>"
+        message["Auto-Submitted"] = "auto-generated"
+        message["X-Auto-Response-Suppress"] = "All"
+        text = _wrapped(body) + "\n" + self._fill(letter, "signature", values)
+        message.set_content(text, cte="quoted-printable")
+        return message.as_bytes()
+
+    def _fill(self, letter: Letter, name: str, values: dict[str, str | bool]) -> str:
+        return self._wording.fill(f"{letter.language}/{name}.txt.j2", values)
+
+
+def _wrapped(body: str) -> str:
+    """Paragraphs no wider than a mail should be; what cannot be broken, such as a link, stays whole."""
+    paragraphs = [" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", body) if paragraph.strip()]
+    return "\n\n".join(
+        textwrap.fill(paragraph, _WIDTH, break_long_words=False, break_on_hyphens=False) for paragraph in paragraphs
+    )
+
+
+def _plain(value: str | bool) -> str | bool:  # noqa: FBT001 -- a template's value
+    """Text that cannot add fields or steer a terminal; each of its lines becomes a paragraph."""
+    if isinstance(value, bool):
+        return value
+    return _CONTROLS.sub(" ", value.replace("\r\n", "\n")).replace("\n", "\n\n")

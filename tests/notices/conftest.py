@@ -1,0 +1,18 @@
+"""One worker's notices over a spool of its own."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from relay.store.sqlite.spool import SqliteSpool
+
+from .house import House, StandingClock
+
+
+@pytest.fixture
+async def house(tmp_path) -> AsyncIterator[House]:
+    clock = StandingClock()
+    spool = SqliteSpool(tmp_path / "relay.db", worker="test.1.1", pid=1, clock=clock)
+    await spool.start()
+    yield House(spool, clock)
+    await spool.stop()
