@@ -54,6 +54,8 @@ virtual_mailbox_maps = static:box/
 virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 relayhost = {relay}
+smtpd_milters = {milter}
+milter_default_action = tempfail
 """
 
 _SUBMISSION = """\
@@ -184,11 +186,17 @@ class Postfix:
             run_as_root("rm", "-rf", str(self._place))
 
 
-def receiving_host(where: Listening, *, domain: str, relay: tuple[str, int]) -> Postfix:
-    """A host that takes mail for `domain` into one mailbox, and sends its own reports to `relay`."""
+def receiving_host(where: Listening, *, domain: str, relay: tuple[str, int], milter: str = "") -> Postfix:
+    """A host that takes mail for `domain` into one mailbox, unless a milter is against it.
+
+    It sends its own reports to `relay`.
+    """
     uid = mailbox_owner()
     gid = pwd.getpwuid(uid).pw_gid
-    return Postfix(where, lambda place: _HOST.format(domain=domain, place=place, uid=uid, gid=gid, relay=_hop(relay)))
+    return Postfix(
+        where,
+        lambda place: _HOST.format(domain=domain, place=place, uid=uid, gid=gid, relay=_hop(relay), milter=milter),
+    )
 
 
 def submission_server(where: Listening, *, account: str, auth: Path, relay: tuple[str, int]) -> Postfix:
