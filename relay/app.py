@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from relay.clock import SystemClock
+from relay.config.difference import NEED_RESTART
 from relay.config.errors import ConfigErrors
 from relay.config.keyring import Active, Keyring
 from relay.config.load import cache_of
@@ -288,7 +289,7 @@ def _activate(watcher: Watcher) -> Active:
 
 def _needs_restart(change: Change) -> bool:
     before, after = change.before.settings, change.after.settings
-    return any(getattr(before, name) != getattr(after, name) for name in ("listeners", "store", "dns", "workers"))
+    return any(getattr(before, name) != getattr(after, name) for name in NEED_RESTART)
 
 
 def _tls_context(settings: Settings) -> ssl.SSLContext:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from relay.cli import check, explain, seal, serve, status, trace
+from relay.cli import check, explain, plan, seal, serve, status, trace
 from relay.cli.app_password import app
 from relay.cli.company import company
 from relay.cli.dkim import dkim
@@ -32,6 +32,7 @@ program = typer.Typer(
 )
 program.command("serve")(serve.serve)
 program.command("check")(check.check)
+program.command("plan")(plan.plan)
 program.command("explain")(explain.explain)
 program.command("trace")(trace.trace)
 program.add_typer(queue, name="queue")

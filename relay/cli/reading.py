@@ -25,7 +25,17 @@ def read_settings(config: Path) -> Settings:
 
 def read_all(config: Path) -> Snapshot:
     """The whole configuration; what the relay knows already is not parsed again. Raises ConfigErrors."""
-    tree = Tree(config, cache_of(config))
+    return _judged(Tree(config, cache_of(config)))
+
+
+def read_both(running: Path, edited: Path) -> tuple[Snapshot, Snapshot]:
+    """Two configurations; files that are alike in both are parsed once at most. Raises ConfigErrors."""
+    tree = Tree(running, cache_of(running))
+    before = _judged(tree)
+    return before, _judged(Tree(edited, known=tree.compiled))
+
+
+def _judged(tree: Tree) -> Snapshot:
     tree.look_at_settings()
     tree.look_at_all()
     return tree.snapshot()

@@ -36,12 +36,12 @@ SUFFIX = ".yaml"
 class Tree:
     """relay.yaml, the directory `companies` beside it, and the files that relay.yaml names."""
 
-    def __init__(self, path: Path, cache: Path | None = None) -> None:
-        """Begin with what `cache` knows; nothing else is read yet."""
+    def __init__(self, path: Path, cache: Path | None = None, *, known: Compiled | None = None) -> None:
+        """Begin with what `cache` knows, or with `known`, which belongs to this tree then; nothing else is read yet."""
         self.path = path
         self.directory = path.parent / "companies"
         self.parsed = 0
-        self._known = (load_cache(cache) if cache else None) or Compiled()
+        self._known = known or (load_cache(cache) if cache else None) or Compiled()
         self._broken: dict[str, tuple[ConfigError, ...]] = {}
         self.strays: list[ConfigError] = []
         self._settings: CompiledSettings | None = None
