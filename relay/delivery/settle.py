@@ -74,6 +74,8 @@ class _Case:
     def attempt_event(self, kind: EventType, **data: Json) -> Event:
         outcome = self.outcome
         said: dict[str, Json] = {"reply": str(outcome.reply)} if outcome.reply is not None else {"text": outcome.text}
+        if outcome.refusal is not None:
+            said |= {"cause": outcome.refusal.plain, "advice": outcome.refusal.advice}
         told: dict[str, Json] = {
             **self.at.data,
             **said,

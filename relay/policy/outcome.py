@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from relay.mail.reply import Reply
+from relay.policy.refusals import Cause, Refusal, known_refusal
 
 
 class Phase(StrEnum):
@@ -82,7 +83,7 @@ class Outcome:
     """The consequence of an attempt for one recipient.
 
     `status` is an enhanced code (RFC 3463) fit for a report; `unknown` is true when the mail may have arrived all the
-    same; `reply` is what the peer said, None when it said nothing.
+    same; `reply` is what the peer said, None when it said nothing; `refusal` is what is known about a refused account.
     """
 
     action: Action
@@ -92,6 +93,7 @@ class Outcome:
     phase: Phase
     reply: Reply | None = None
     unknown: bool = False
+    refusal: Refusal | None = None
 
 
 # What a fault means: permanent or not, whom it concerns, and the enhanced code for reports.
@@ -115,9 +117,8 @@ _FAULTS = {
     Fault.NO_SMTPUTF8: (Action.FAIL, Scope.MESSAGE, "5.6.7"),
     Fault.UNEXPECTED: (Action.DEFER, Scope.MESSAGE, "4.3.0"),
 }
-# How mail providers say, often only after the dot, that this account may not send as this author.
-_SEND_AS = {"5.7.60", "5.7.57", "5.2.252"}
-_BEFORE_MAIL = {Phase.RESOLVE, Phase.CONNECT, Phase.GREETING, Phase.HELLO, Phase.TLS, Phase.LOGIN}
+_BEFORE_LOGIN = {Phase.RESOLVE, Phase.CONNECT, Phase.GREETING, Phase.HELLO, Phase.TLS}
+_BEFORE_MAIL = _BEFORE_LOGIN | {Phase.LOGIN}
 
 
 def classify(trouble: Trouble | Reply, phase: Phase, *, account: bool) -> Outcome:
@@ -129,6 +130,9 @@ def classify(trouble: Trouble | Reply, phase: Phase, *, account: bool) -> Outcom
         return _classify_fault(trouble, phase, account=account)
     if trouble.is_positive:
         return _classify_positive(trouble, phase)
+    refusal = known_refusal(trouble) if account else None
+    if refusal is not None and (phase not in _BEFORE_LOGIN or refusal.cause is Cause.RATE):
+        return _classify_refusal(trouble, phase, refusal)
     if trouble.is_temporary:
         return _classify_temporary(trouble, phase)
     return _classify_permanent(trouble, phase, account=account)
@@ -157,6 +161,15 @@ def _classify_positive(reply: Reply, phase: Phase) -> Outcome:
         return Outcome(Action.DELIVERED, Scope.RECIPIENT, _status(reply, "2.0.0"), reply.text, phase, reply)
     text = f"answer out of place: {reply}"
     return Outcome(Action.DEFER, Scope.TARGET, "4.5.0", text, phase, reply, unknown=phase is Phase.FINAL)
+
+
+def _classify_refusal(reply: Reply, phase: Phase, refusal: Refusal) -> Outcome:
+    # Also after the dot, where some providers look at the sender only then: it is no verdict on the mail.
+    temporary = reply.is_temporary or refusal.cause is Cause.RATE
+    status = _status(reply, "5.7.0")
+    if temporary:
+        return Outcome(Action.DEFER, Scope.ACCOUNT, _temporary(status), reply.text, phase, reply, refusal=refusal)
+    return Outcome(Action.HOLD, Scope.ACCOUNT, status, reply.text, phase, reply, refusal=refusal)
 
 
 def _classify_temporary(reply: Reply, phase: Phase) -> Outcome:
@@ -190,8 +203,7 @@ def _is_permission(reply: Reply, phase: Phase) -> bool:
         # 552 speaks of this message's size (RFC 1870 6.1), everything else of who may send.
         return reply.code != 552
     # Many servers keep what they have against the sender until RCPT: RFC 3463 3.8 tells it from "no such user".
-    late = phase is Phase.RCPT and reply.enhanced.startswith("5.7.")
-    return late or reply.code == 530 or reply.enhanced in _SEND_AS
+    return phase is Phase.RCPT and reply.enhanced.startswith("5.7.")
 
 
 def _status(reply: Reply, default: str) -> str:

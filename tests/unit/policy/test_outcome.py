@@ -33,7 +33,7 @@ def expected(reply: Reply, phase: Phase, *, account: bool) -> tuple[Action, Scop
         return DEFER_RECIPIENT if phase is Phase.RCPT else DEFER_MESSAGE
     by_sender = phase is Phase.MAIL and reply.code != 552
     by_security = phase is Phase.RCPT and reply.enhanced.startswith("5.7.")
-    permission = account and (reply.code == 530 or by_sender or by_security)
+    permission = account and (reply.code in (530, 535) or by_sender or by_security)
     too_many = phase is Phase.RCPT and reply.code == 552 and not reply.enhanced
     refused = FAIL_RECIPIENT if phase is Phase.RCPT else FAIL_MESSAGE
     return HOLD_ACCOUNT if permission else DEFER_RECIPIENT if too_many else refused
