@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from relay.config.company_file import CompanyFile
+from relay.config.expectations import Expectations
 from relay.config.settings import Settings
 from relay.config.values import Json
 from relay.policy.company import SecretKind
@@ -19,6 +20,7 @@ HOME = Path(__file__).parent
 MODELS: tuple[tuple[str, type[BaseModel], str], ...] = (
     ("relay.schema.json", Settings, "relay.yaml"),
     ("company.schema.json", CompanyFile, "companies/<slug>.yaml"),
+    ("expectations.schema.json", Expectations, "expectations.yaml"),
 )
 
 

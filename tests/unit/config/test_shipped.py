@@ -11,13 +11,17 @@ from argon2 import PasswordHasher
 
 from relay.config.company_file import CompanyFile
 from relay.config.compiler import compile_company, compile_settings
+from relay.config.expectations import Expectations, check_expectations
+from relay.config.reader import read
 from relay.config.schema import HOME, MODELS, rendered, schema
 from relay.config.settings import Settings
+from relay.config.snapshot import Snapshot
 from relay.config.values import parse_duration, parse_size
 from relay.policy.company import IdentityKind
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "config" / "relay.yaml"
+EXPECTED = ROOT / "config" / "expectations.yaml"
 COMPANIES = sorted((ROOT / "config" / "companies").glob("*.yaml"))
 
 
@@ -49,7 +53,13 @@ def test_the_example_companies_show_every_identity() -> None:
     }
 
 
-@pytest.mark.parametrize("path", [EXAMPLE, *COMPANIES], ids=lambda path: path.name)
+def test_the_example_expects_what_holds() -> None:
+    settings = compile_settings("relay.yaml", EXAMPLE.read_bytes()).settings
+    companies = [compile_company(path.name, path.stem, path.read_bytes()) for path in COMPANIES]
+    assert check_expectations(EXAMPLE, Snapshot.of(settings, companies)) == 4
+
+
+@pytest.mark.parametrize("path", [EXAMPLE, EXPECTED, *COMPANIES], ids=lambda path: path.name)
 def test_editors_find_the_schema(path: Path) -> None:
     match = re.match(r"# yaml-language-server: \$schema=(\S+)\n", path.read_text())
     assert match
@@ -91,10 +101,12 @@ def test_every_key_is_explained_with_its_default() -> None:
 def test_examples_on_that_page_are_right() -> None:
     page = (ROOT / "docs" / "configuration.md").read_text()
     blocks = re.findall(r"```yaml\n# (\S+)\n(.*?)```", page, re.DOTALL)
-    assert {file.partition("/")[0] for file, _ in blocks} == {"relay.yaml", "companies"}
+    assert {file.partition("/")[0] for file, _ in blocks} == {"relay.yaml", "companies", "expectations.yaml"}
     for file, text in blocks:
         if file == "relay.yaml":
             compile_settings(file, text.encode())
+        elif file == "expectations.yaml":
+            Expectations.model_validate(read(file, text.encode()).data)
         else:
             compile_company(file, Path(file).stem, text.encode())
 
