@@ -42,6 +42,7 @@ from relay.web.server import WebServer
 _HEARTBEAT = 5.0
 _SWEEP = 10.0
 _HELD = 30.0
+_RECHECK = 5.0
 _GRACE = 20.0
 
 log = structlog.get_logger("relay.app")
@@ -94,6 +95,7 @@ class Worker:
                     tasks.create_task(self._every(_HEARTBEAT, self._beat, on_alive)),
                     tasks.create_task(self._every(_SWEEP, self._sweep)),
                     tasks.create_task(self._every(_HELD, self._dispatcher.release_held)),
+                    tasks.create_task(self._every(_RECHECK, self._dispatcher.domains.recheck)),
                     tasks.create_task(self._keep_config()),
                     tasks.create_task(self._courier.run()),
                 ]

@@ -13,7 +13,14 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from relay.events import Event, EventType
 
 _LEVELS = {EventType.FAULT: logging.ERROR, EventType.RELOAD_FAILED: logging.ERROR}
-_WARNINGS = {EventType.HELD, EventType.EXPIRED, EventType.LOGIN_FAILED, EventType.TAKEN_OVER}
+_WARNINGS = {
+    EventType.HELD,
+    EventType.EXPIRED,
+    EventType.LOGIN_FAILED,
+    EventType.TAKEN_OVER,
+    EventType.DOMAIN_AT_RISK,
+    EventType.DOMAIN_LOST,
+}
 _AGES = (0.1, 0.5, 1, 5, 30, 60, 300, 1800, 7200, 43200, 172800)
 
 

@@ -77,6 +77,7 @@ def _explainer(snapshot: "Snapshot") -> "Explainer":
     from relay.delivery.plan import Planner
     from relay.dns import Resolver
     from relay.facts.domains import DomainFacts
+    from relay.facts.unstored import Unstored
     from relay.intake.gate import Peer
     from relay.intake.limits import Rate
     from relay.intake.logins import Logins
@@ -96,7 +97,7 @@ def _explainer(snapshot: "Snapshot") -> "Explainer":
 
     return Explainer(
         active=active,
-        planner=Planner(lambda: active, DomainFacts(lambda: active, resolver, clock)),
+        planner=Planner(lambda: active, DomainFacts(lambda: active, Unstored, resolver, clock, lambda _: None)),
         resolver=resolver,
         clock=clock,
         submission=submission,
@@ -178,6 +179,8 @@ def _departure_as_json(decision: Decision, way: "Way") -> dict[str, Json]:
     route, outcome = way.route, way.outcome
     return {
         "identity": decision.name.value,
+        "wanted": decision.wanted,
+        "fallback": decision.is_fallback,
         "reasons": list(decision.reasons),
         "author": None if decision.author is None else str(decision.author),
         "reverse_path": way.reverse_path,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.config.secrets import SecretError
+from relay.delivery.outgoing import signers_for
 from relay.delivery.plan import Planner
 from relay.delivery.route import Route, Target, choose_route, find_targets
 from relay.delivery.trouble import AttemptError
@@ -22,6 +23,7 @@ from relay.mail.reply import Reply
 from relay.mail.srs import srs_forward
 from relay.mail.verp import TokenError, is_bounce_local
 from relay.policy.decision import Choice, Decision, ReversePath
+from relay.policy.evidence import bounce_domain
 from relay.policy.outcome import Outcome, classify
 from relay.store.spool import Content, Delivery, Message, Origin, State
 
@@ -129,11 +131,7 @@ class Explainer:
             targets += [target async for target in find_targets(route, self.resolver)]
         except AttemptError as error:
             outcome = classify(error.trouble, error.phase, account=route.server is not None)
-        signatures = tuple(
-            (signer.domain, signer.selector)
-            for domain in decision.sign_for
-            for signer in self.active.keyring.signers.get(domain, ())
-        )
+        signatures = tuple((signer.domain, signer.selector) for signer in signers_for(decision, self.active.keyring))
         reverse_path = self._reverse_path(decision, sender)
         return Way(recipient, reverse_path, signatures, route, tuple(targets), outcome, self._account_trouble(route))
 
@@ -151,6 +149,8 @@ class Explainer:
         match decision.reverse_path:
             case ReversePath.BOUNCE:
                 return f"b+<queue id>.<number>.<seal>@{domain}"
+            case ReversePath.COMPANY_BOUNCE if decision.author is not None:
+                return f"b+<queue id>.<number>.<seal>@{bounce_domain(decision.author.ascii_domain)}"
             case ReversePath.AUTHOR:
                 return str(decision.author or "")
             case ReversePath.SRS if sender is not None:

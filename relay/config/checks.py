@@ -117,7 +117,7 @@ def _check_company(company: Company, domain: str) -> Iterator[Fault]:
     if company.address.domain == domain:
         hint = "Write the company's own address."
         yield ("address",), f"answers would come back to us: {domain} is our alias domain", hint
-    elif company.identity is not IdentityKind.ALIAS and company.own_author.domain == domain:
+    elif company.wishes != (IdentityKind.ALIAS,) and company.own_author.domain == domain:
         hint = "Write an address of the company's own, or identity: alias."
         yield ("outgoing", "from"), f"{domain} is our alias domain, not the company's own", hint
 
@@ -199,7 +199,13 @@ def _is_private(network: IPNetwork) -> bool:
 
 def _check_dkim(settings: Settings) -> Iterator[Fault]:
     taken: set[tuple[str, str]] = set()
+    delegated: set[str] = set()
     for index, key in enumerate(settings.dkim):
+        if key.delegated and key.selector in delegated:
+            message = f"{key.selector} is delegated twice: a company's domain has one record of that name"
+            yield ("dkim", index, "selector"), message, "Give each delegated key a selector of its own."
+        if key.delegated:
+            delegated.add(key.selector)
         if (key.domain, key.selector) in taken:
             yield ("dkim", index, "selector"), f"{key.selector} of {key.domain} stands here twice", ""
         taken.add((key.domain, key.selector))

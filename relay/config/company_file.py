@@ -5,16 +5,18 @@ checked in `relay.config.checks`.
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
+from relay.config.errors import did_you_mean
 from relay.config.settings import Model
-from relay.config.values import Alias, FilePath, Line, MailboxAddress, Port, SealableSecret, TargetHost
+from relay.config.values import Alias, FilePath, Line, MailboxAddress, Port, SealableSecret, TargetHost, shown, wrong
 from relay.policy.company import Company, IdentityKind, Language, Otherwise
 from relay.policy.company import Server as CompanyServer
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?", re.ASCII)
+_KINDS = {kind.value: kind for kind in IdentityKind}
 
 
 class Server(Model):
@@ -30,13 +32,48 @@ class Server(Model):
     ca: FilePath | None = Field(default=None, description="PEM file of authorities to trust besides the system's.")
 
 
+def parse_wishes(value: object) -> tuple[IdentityKind, ...]:
+    """One identity, or several in order of preference; nothing can follow alias, which is always believed."""
+    names = value if isinstance(value, list) else [value]
+    wishes: list[IdentityKind] = []
+    for name in names:
+        if not isinstance(name, str) or name not in _KINDS:
+            hint = did_you_mean(name, list(_KINDS)) if isinstance(name, str) else ""
+            hint = "" if hint.startswith("Known") else hint
+            raise wrong(f"{shown(name)} is not one of {', '.join(_KINDS)}", hint)
+        wishes.append(_KINDS[name])
+    if not wishes:
+        raise wrong("the list is empty", "Write one identity, or several in order of preference.")
+    if len(set(wishes)) < len(wishes):
+        raise wrong("an identity stands here twice")
+    if IdentityKind.ALIAS in wishes[:-1]:
+        raise wrong("nothing is tried after alias", "Write alias last, or leave it out and see `otherwise`.")
+    return tuple(wishes)
+
+
+Wishes: TypeAlias = Annotated[
+    tuple[IdentityKind, ...],
+    PlainValidator(parse_wishes),
+    PlainSerializer(lambda wishes: wishes[0].value if len(wishes) == 1 else [wish.value for wish in wishes]),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": [*_KINDS]},
+                {"type": "array", "items": {"enum": [*_KINDS]}, "minItems": 1, "uniqueItems": True},
+            ]
+        }
+    ),
+]
+
+
 class Outgoing(Model):
     """In whose name the company's mail goes out."""
 
-    identity: Annotated[IdentityKind, Field(strict=False)] = Field(
-        default=IdentityKind.ALIAS,
+    identity: Wishes = Field(
+        default=(IdentityKind.ALIAS,),
+        json_schema_extra={"default": IdentityKind.ALIAS.value},
         description="alias: in the name of <alias>@<our domain>. own-domain: in its own name, from our servers. "
-        "own-server: in its own name, through its own mail server.",
+        "own-server: in its own name, through its own mail server. A list: the first that would be believed.",
     )
     author: MailboxAddress | None = Field(
         default=None, alias="from", description="The From address in the company's own name. Default: `address`."
@@ -46,6 +83,10 @@ class Outgoing(Model):
         description="While the identity would not be believed: alias (send as alias) or hold (wait).",
     )
     server: Server | None = Field(default=None, description="The company's own mail server, for own-server.")
+    vouched: Line | None = Field(
+        default=None,
+        description="Why you are sure that the domain is the company's. Left out: it has to prove that in the DNS.",
+    )
 
 
 class CompanyFile(Model):
@@ -67,9 +108,11 @@ class CompanyFile(Model):
             name=self.name,
             address=self.address,
             alias=self.alias,
-            identity=outgoing.identity,
+            identity=outgoing.identity[0],
+            then=outgoing.identity[1:],
             author=outgoing.author or self.address,
             otherwise=outgoing.otherwise,
             server=None if outgoing.server is None else CompanyServer(**dict(outgoing.server)),
             language=self.language,
+            vouched=outgoing.vouched or "",
         )

@@ -41,7 +41,7 @@ def compile_company(file: str, slug: str, raw: bytes) -> Company:
         raise ConfigErrors([ConfigError(file, 0, 0, "", message, "For example bakkerij-peeters.yaml.")])
     document = read(file, raw)
     parsed = _validate(CompanyFile, document, company=slug)
-    if parsed.outgoing.identity is IdentityKind.OWN_SERVER and parsed.outgoing.server is None:
+    if IdentityKind.OWN_SERVER in parsed.outgoing.identity and parsed.outgoing.server is None:
         path = ("outgoing", "identity")
         raise ConfigErrors(
             [document.error(path, "own-server needs a server", "Write outgoing.server: {host, username, password}.")]

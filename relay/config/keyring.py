@@ -18,29 +18,45 @@ from relay.policy.company import SecretRef
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Keyring:
-    """`signing`: the first one signs, all verify. `signers` by domain, in the order of the configuration."""
+    """`signing`: the first one signs, all verify. `signers` by domain, in the order of the configuration.
+
+    `delegated` are the keys that sign for companies whose domains point to them.
+    """
 
     signing: tuple[bytes, ...]
     signers: Mapping[str, tuple[Signer, ...]]
     sealing: SealingKeys = field(default_factory=SealingKeys)
+    delegated: tuple[Signer, ...] = ()
 
     @classmethod
     def load(cls, settings: Settings) -> Self:
         """Read all keys that `settings` refer to. Raises SecretError or ValueError."""
         signers: dict[str, tuple[Signer, ...]] = {}
+        delegated: tuple[Signer, ...] = ()
         for entry in settings.dkim:
             signer = Signer(entry.domain, entry.selector, load_private_key(resolve_bytes(entry.key)))
-            signers[entry.domain] = (*signers.get(entry.domain, ()), signer)
+            if entry.delegated:
+                delegated += (signer,)
+            else:
+                signers[entry.domain] = (*signers.get(entry.domain, ()), signer)
         secrets = settings.secrets
         return cls(
             tuple(resolve_bytes(secret) for secret in secrets.signing),
             signers,
             sealing_keys(secrets.sealing),
+            delegated,
         )
 
     def secret(self, reference: SecretRef) -> str:
         """A secret that is looked up when it is used, such as a company's password. Raises SecretError."""
         return resolve(reference, sealing=self.sealing)
+
+    def for_author(self, domain: str) -> dict[str, Signer]:
+        """The keys that may sign for a company's domain, by selector: those made for it, then those it points to."""
+        signers = {signer.selector: signer for signer in self.signers.get(domain, ())}
+        return signers | {
+            signer.selector: signer.for_domain(domain) for signer in self.delegated if signer.selector not in signers
+        }
 
     def fingerprint(self, *parts: str) -> str:
         """A short name for values that may be secret: says whether they changed, never what they are."""

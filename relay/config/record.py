@@ -11,6 +11,8 @@ from relay.config.sealing import place_of
 from relay.mail.address import Address
 from relay.policy.company import Company, IdentityKind, Language, Otherwise, SecretKind, SecretRef, Server
 
+_FIELDS = 11
+
 
 def pack(company: Company) -> bytes:
     """The company without its slug."""
@@ -25,7 +27,11 @@ def pack(company: Company) -> bytes:
         None if author is None else [author.local, author.domain],
         None if company.server is None else _pack_server(company.server),
         company.language,
+        [wish.value for wish in company.then] or None,
+        company.vouched or None,
     ]
+    while fields[-1] is None:  # what most companies do not have takes no room
+        fields.pop()
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -41,7 +47,9 @@ def _pack_secret(secret: SecretRef) -> list[str]:
 
 def unpack(slug: str, record: bytes) -> Company:
     """The company that `pack` made this record of."""
-    name, local, domain, alias, identity, otherwise, author, server, language = json.loads(record)
+    fields = json.loads(record)
+    fields += [None] * (_FIELDS - len(fields))
+    name, local, domain, alias, identity, otherwise, author, server, language, then, vouched = fields
     return Company(
         slug=slug,
         name=name,
@@ -52,6 +60,8 @@ def unpack(slug: str, record: bytes) -> Company:
         otherwise=Otherwise(otherwise),
         server=None if server is None else _unpack_server(slug, server),
         language=None if language is None else Language(language),
+        then=tuple(IdentityKind(wish) for wish in then or ()),
+        vouched=vouched or "",
     )
 
 

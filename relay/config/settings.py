@@ -118,6 +118,11 @@ class DkimKey(Model):
     domain: DomainName = Field(description="The signing domain (d=).")
     selector: Selector = Field(description="The selector (s=): the record is <selector>._domainkey.<domain>.")
     key: Secret = Field(description="PEM private key: RSA of at least 2048 bits, or Ed25519.")
+    delegated: bool = Field(
+        default=False,
+        description="Sign for companies that point <selector>._domainkey of their domain here (CNAME), "
+        "and not for `domain` itself.",
+    )
 
 
 class Secrets(Model):
@@ -217,6 +222,18 @@ class Delivery(Model):
     ca: FilePath | None = Field(default=None, description="PEM file of authorities to trust besides the system's.")
 
 
+class OwnDomain(Model):
+    """How companies' own domains are asked for, and watched."""
+
+    spf_include: DomainName | None = Field(
+        default=None, description="What companies include in their SPF record. Left out: `domain`."
+    )
+    demote_after: Duration = duration(
+        "1h", "How long a domain that was in order has to fail before its mail goes out in another name."
+    )
+    recheck: Duration = duration("1h", "Least time between two looks at a domain that no mail asks for.")
+
+
 class Spool(Model):
     """What stays after delivery."""
 
@@ -253,6 +270,12 @@ class Settings(Model):
     limits: Limits = Field(default=Limits(), description="What peers may ask of us.")
     notices: Notices = Field(default=Notices(), description="Mail that the relay writes to people.")
     delivery: Delivery = Field(default=Delivery(), description="How mail leaves.")
+    own_domain: OwnDomain = Field(default=OwnDomain(), description="How companies' own domains are watched.")
     workers: int = Field(default=0, ge=0, le=1024, description="Worker processes. 0: one a core.")
     spool: Spool = Field(default=Spool(), description="What stays after delivery.")
     log: Log = Field(default=Log(), description="What is logged, and how.")
+
+    @property
+    def spf_include(self) -> str:
+        """What companies include in their SPF record."""
+        return self.own_domain.spf_include or self.domain

@@ -43,7 +43,10 @@ class Dispatcher:
 
     def __init__(self, sending: Sending) -> None:
         self._sending = sending
-        self.planner = Planner(sending.active, DomainFacts(sending.active, sending.resolver, sending.clock))
+        self.domains = DomainFacts(
+            sending.active, lambda: sending.spool.facts, sending.resolver, sending.clock, sending.events.emit
+        )
+        self.planner = Planner(sending.active, self.domains)
         self._world = World(sending.spool, sending.resolver, sending.clock, Unreachable(sending.clock))
         self._recorder = Recorder(sending, self.look)
         self._tasks: set[asyncio.Future[None]] = set()
@@ -333,6 +336,9 @@ def _describe(batch: Batch, result: AttemptResult) -> dict[str, Json]:
         "reasons": list(decision.reasons),
         "reverse_path": result.reverse_path,
     }
+    if decision.wanted is not None:
+        data["wanted"] = decision.wanted
+        data["fallback"] = decision.is_fallback
     if decision.author is not None:
         data["author"] = str(decision.author)
     if decision.recipient is not None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from relay.config.keyring import Keyring
 from relay.mail.address import Address
+from relay.mail.dkim import Signer
 from relay.mail.envelope import Body, Recipient
 from relay.mail.message import Header, parse_header
 from relay.mail.rewrite import drop_bcc, ensure_message_id, rewrite_author
 from relay.mail.srs import srs_forward
 from relay.mail.verp import TokenError, bounce_address
 from relay.policy.decision import Decision, Name, ReversePath
+from relay.policy.evidence import bounce_domain
 from relay.store.spool import Delivery, Message, Spool
 
 _BLOCK = 256 * 1024
@@ -84,14 +86,24 @@ class Context:
     now: float
 
 
+def signers_for(decision: Decision, keyring: Keyring) -> list[Signer]:
+    """Whose signatures mail of this decision gets, in this order."""
+    signers: list[Signer] = []
+    if decision.selectors and decision.author is not None:
+        known = keyring.for_author(decision.author.ascii_domain)
+        signers += [known[selector] for selector in decision.selectors if selector in known]
+    for domain in decision.sign_for:
+        signers += keyring.signers.get(domain, ())
+    return signers
+
+
 def _in_the_name_of(decision: Decision, header: Header, message: Message, context: Context) -> Header:
     if decision.author is not None:
         header = rewrite_author(header, decision.author)
     header = ensure_message_id(drop_bcc(header), f"{message.queue_id}@{context.domain}")
     fields = [
         signer.sign(header, message.content.body_hash, int(context.now))
-        for domain in decision.sign_for
-        for signer in context.keyring.signers.get(domain, ())
+        for signer in signers_for(decision, context.keyring)
     ]
     return header.prepend(b"".join(fields)) if fields else header
 
@@ -101,6 +113,9 @@ def _reverse_path(message: Message, delivery: Delivery, decision: Decision, cont
     match decision.reverse_path:
         case ReversePath.BOUNCE:
             return bounce_address(message.queue_id, delivery.number, domain=context.domain, secrets=secrets)
+        case ReversePath.COMPANY_BOUNCE if decision.author is not None:
+            domain = bounce_domain(decision.author.ascii_domain)
+            return bounce_address(message.queue_id, delivery.number, domain=domain, secrets=secrets)
         case ReversePath.AUTHOR:
             return decision.author
         case ReversePath.SRS if given is not None:

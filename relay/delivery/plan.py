@@ -11,7 +11,7 @@ from relay.mail.address import Address
 from relay.policy.company import Company
 from relay.policy.decision import Choice, Decision, Hold, ReversePath, Wait
 from relay.policy.forward import forward_to_company, forward_to_postmaster, send_notice, send_report
-from relay.policy.identity import choose_identity, needs_domain_fact
+from relay.policy.identity import choose_identity, needs_standing
 from relay.store.spool import Delivery, Entry, Message, Origin
 
 
@@ -52,7 +52,8 @@ class Planner:
                 case Decision():
                     batch = _batch(entry.message, delivery, choice, active)
                     # A signed return address names one delivery: such deliveries travel alone.
-                    alone = delivery.number if choice.reverse_path is ReversePath.BOUNCE else None
+                    is_signed = choice.reverse_path in (ReversePath.BOUNCE, ReversePath.COMPANY_BOUNCE)
+                    alone = delivery.number if is_signed else None
                     key = (batch.route.key, choice.name, choice.author, delivery.company, alone)
                     known = groups.get(key)
                     if known is not None:
@@ -84,8 +85,8 @@ class Planner:
         """In whose name mail of a company goes out now."""
         if company is None:
             return _gone(slug)
-        fact = await self._domains.about(company.own_author.ascii_domain) if needs_domain_fact(company) else None
-        return choose_identity(company, domain=self._active().snapshot.settings.domain, fact=fact)
+        standing = await self._domains.about(company) if needs_standing(company) else None
+        return choose_identity(company, domain=self._active().snapshot.settings.domain, standing=standing)
 
 
 def _gone(slug: str) -> Hold:

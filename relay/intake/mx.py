@@ -15,6 +15,7 @@ from relay.mail.message import Header
 from relay.mail.reply import Reply
 from relay.mail.srs import srs_reverse
 from relay.mail.verp import TokenError, is_bounce_local, is_srs_local, parse_bounce
+from relay.policy.evidence import bounce_domain
 from relay.store.spool import Origin, Spool
 
 NO_LOGIN = Reply(503, "5.5.1", "No login here")
@@ -64,7 +65,7 @@ class MxDesk:
         if address.local.lower() in _OFFICES and address.domain in ("", snapshot.settings.domain):
             return Admitted("")
         if address.domain != snapshot.settings.domain:
-            return NO_RELAY
+            return self._return_below_company(address)
         company = snapshot.by_alias(address.local)
         if company is not None:
             return Admitted(company.slug)
@@ -117,6 +118,13 @@ class MxDesk:
 
     def _is_outside(self) -> bool:
         return self._peer.address not in self._active().snapshot.settings.sending_addresses
+
+    def _return_below_company(self, address: Address) -> Admitted | Reply:
+        """Bounces of a company's own domain, which it lets come to us: the seal says that the address is ours."""
+        below, _, domain = address.ascii_domain.partition(".")
+        if is_bounce_local(address.local) and bounce_domain(domain) == f"{below}.{domain}":
+            return self._return_address(address.local)
+        return NO_RELAY
 
     def _return_address(self, local: str) -> Admitted | Reply:
         """Our own signed addresses: only those we made, and only for what a bounce may be."""

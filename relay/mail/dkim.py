@@ -103,6 +103,15 @@ class Signer:
         self._padding = padding.PKCS1v15()
         self._hash = hashes.SHA256()
 
+    @property
+    def record(self) -> str:
+        """The text of the TXT record that belongs to the key."""
+        return dns_record(self._key)
+
+    def for_domain(self, domain: str) -> "Signer":
+        """The same key signing for another domain, which publishes it under the same selector."""
+        return Signer(domain, self.selector, self._key)
+
     def sign(self, header: Header, body_hash: str, at: int) -> bytes:
         """The whole DKIM-Signature field for this header and body, to be put on top; `at` is seconds since the epoch.
 

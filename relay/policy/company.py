@@ -76,7 +76,9 @@ class Company:
     """One company (tenant). `slug` is the name of its file without ".yaml".
 
     `author` is the address in From when mail goes out in the company's own name; None means `address`.
-    `server` is there whenever `identity` is OWN_SERVER. `language` is that of its people, None means the relay's.
+    `identity` is what the company wishes first, `then` what it wishes next, in order.
+    `server` is there whenever OWN_SERVER is among the wishes. `language` is that of its people, None means the relay's.
+    `vouched` says why the operator is sure that the company's domain is its own; empty: the company has to prove it.
     """
 
     slug: str
@@ -88,10 +90,17 @@ class Company:
     otherwise: Otherwise = Otherwise.ALIAS
     server: Server | None = None
     language: Language | None = None
+    then: tuple[IdentityKind, ...] = ()
+    vouched: str = ""
 
     def __post_init__(self) -> None:
-        if self.identity is IdentityKind.OWN_SERVER and self.server is None:
+        if IdentityKind.OWN_SERVER in self.wishes and self.server is None:
             raise ValueError(f"company {self.slug}: identity own-server needs a server")
+
+    @property
+    def wishes(self) -> tuple[IdentityKind, ...]:
+        """The identities the company wishes for, best first."""
+        return (self.identity, *self.then)
 
     @property
     def own_author(self) -> Address:

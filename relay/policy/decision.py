@@ -21,6 +21,7 @@ class ReversePath(StrEnum):
     """What stands in MAIL FROM."""
 
     BOUNCE = "bounce"  # a signed address of ours, one a delivery
+    COMPANY_BOUNCE = "company-bounce"  # the same, below the author's domain, where the company leads it to us
     AUTHOR = "author"  # the author's own address
     SRS = "srs"  # the writer's address, signed into one of ours
     NULL = "null"
@@ -32,7 +33,9 @@ class Decision:
 
     `author` is the address to put into From, None to leave the field as it is; `recipient` replaces the one that was
     given, None keeps it; `server` is the company's own, None means the hosts of the recipient's domain; `sign_for`
-    are the domains in whose name to sign, as far as there are keys. `reasons` are sentences for people.
+    are the domains in whose name to sign, with every key there is; `selectors` name the keys that sign for the
+    author's domain besides. `wanted` is what the company wishes first, None when nobody had a wish. `reasons` are
+    sentences for people.
     """
 
     name: Name
@@ -41,15 +44,26 @@ class Decision:
     recipient: Address | None = None
     server: Server | None = None
     sign_for: tuple[str, ...] = ()
+    selectors: tuple[str, ...] = ()
+    wanted: Name | None = None
     reasons: tuple[str, ...] = ()
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether the company wished for another name."""
+        return self.wanted is not None and self.wanted is not self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Mail waits until something changes; `key` names what, the same for all mail that waits for it."""
+    """Mail waits until something changes; `key` names what, the same for all mail that waits for it.
+
+    `wanted` is the name that the company wishes first, None when it is not a matter of names.
+    """
 
     key: str
     reason: str
+    wanted: Name | None = None
 
 
 @dataclass(frozen=True, slots=True)

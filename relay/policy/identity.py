@@ -1,43 +1,45 @@
 """Chooses in whose name a company's mail goes out. Pure: a function of the company and of facts looked up before."""
 
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import replace
 
 from relay.mail.address import Address
 from relay.policy.company import Company, IdentityKind, Otherwise
 from relay.policy.decision import Choice, Decision, Hold, Name, ReversePath, Wait
+from relay.policy.prediction import predict_own_domain
+from relay.policy.standing import Standing, State
 
 
-class Standing(StrEnum):
-    """What the live SPF evaluation of a company's domain says about all our sending addresses."""
-
-    PASSES = "passes"
-    FAILS = "fails"
-    UNKNOWN = "unknown"
+def needs_standing(company: Company) -> bool:
+    """Whether `choose_identity` wants to know where the company's domain stands."""
+    return IdentityKind.OWN_DOMAIN in company.wishes
 
 
-@dataclass(frozen=True, slots=True)
-class DomainFact:
-    """A standing and the sentence that explains it."""
-
-    standing: Standing
-    reason: str
-
-
-def needs_domain_fact(company: Company) -> bool:
-    """Whether `choose_identity` wants to know about the company's domain."""
-    return company.identity is IdentityKind.OWN_DOMAIN
-
-
-def choose_identity(company: Company, *, domain: str, fact: DomainFact | None) -> Choice:
+def choose_identity(company: Company, *, domain: str, standing: Standing | None) -> Choice:
     """Choose for mail that `company` sends; `domain` is the relay's alias domain.
 
-    `fact` is about the domain of the company's author and must be given when `needs_domain_fact` says so.
-    A fallback always says why; it never happens because something could not be looked up now.
+    The company's wishes are tried in their order, then what it wants otherwise. `standing` is that of the domain of
+    the company's author and must be given when `needs_standing` says so. A fallback always says why; it never happens
+    because something could not be looked up now.
     """
-    if company.identity is IdentityKind.OWN_DOMAIN:
-        return _as_own_domain(company, domain, fact)
-    if company.identity is IdentityKind.OWN_SERVER:
+    wanted = Name(company.identity)
+    doubts: tuple[str, ...] = ()
+    for wish in company.wishes:
+        choice = _as_wished(wish, company, domain, standing)
+        if isinstance(choice, Wait):
+            return choice
+        if isinstance(choice, Decision):
+            return replace(choice, wanted=wanted, reasons=(*doubts, *choice.reasons))
+        doubts += (choice.reason,)
+    if company.otherwise is Otherwise.HOLD:
+        return Hold(_key(company), f"{'; '.join(doubts)}; the company wants mail to wait", wanted)
+    alias = _as_alias(company, domain, "the company's alias is used instead")
+    return replace(alias, wanted=wanted, reasons=(*doubts, *alias.reasons))
+
+
+def _as_wished(wish: IdentityKind, company: Company, domain: str, standing: Standing | None) -> Choice:
+    if wish is IdentityKind.OWN_DOMAIN:
+        return _as_own_domain(company, domain, standing)
+    if wish is IdentityKind.OWN_SERVER:
         return _by_own_server(company)
     return _as_alias(company, domain, "the company sends under its alias")
 
@@ -64,20 +66,28 @@ def _by_own_server(company: Company) -> Decision:
     )
 
 
-def _as_own_domain(company: Company, domain: str, fact: DomainFact | None) -> Choice:
+def _as_own_domain(company: Company, domain: str, standing: Standing | None) -> Choice:
     author = company.own_author
-    key = f"domain:{company.slug}:{author.domain}"
-    if fact is None or fact.standing is Standing.UNKNOWN:
-        return Wait(key, fact.reason if fact else f"nothing is known about {author.domain}")
-    if fact.standing is Standing.PASSES:
-        return Decision(
-            Name.OWN_DOMAIN,
-            author=author,
-            # SPF counts for DMARC only when the envelope is in the author's domain.
-            reverse_path=ReversePath.AUTHOR,
-            sign_for=(author.ascii_domain, domain),
-            reasons=(fact.reason,),
-        )
-    if company.otherwise is Otherwise.HOLD:
-        return Hold(key, f"{fact.reason}; the company wants mail to wait")
-    return _as_alias(company, domain, f"{fact.reason}; the company's alias is used instead")
+    key = _key(company)
+    if standing is None:
+        return Wait(key, f"nothing is known about {author.domain}")
+    prediction = predict_own_domain(standing.evidence, domain=domain)
+    reason = "; ".join(prediction.reasons)
+    if standing.state is State.UNKNOWN:
+        return Wait(key, reason)
+    if standing.state is State.AT_RISK:
+        return Wait(key, f"{reason}; this was in order before, so mail waits to see whether it lasts")
+    if standing.state is State.FAILS:
+        return Hold(key, reason)
+    return Decision(
+        Name.OWN_DOMAIN,
+        author=author,
+        reverse_path=prediction.reverse_path,
+        sign_for=(domain,),
+        selectors=prediction.selectors,
+        reasons=prediction.reasons,
+    )
+
+
+def _key(company: Company) -> str:
+    return f"domain:{company.slug}:{company.own_author.domain}"

@@ -10,6 +10,8 @@ from relay.sandbox.temperament import Temperament
 from relay.sandbox.world import WorldPlan
 
 RELAY_DOMAIN = "my.relay.example"
+OWN_DOMAINS = {"garage-lambert": "garage-lambert.example"}  # by company: its mail goes out in its own name from us
+DELEGATED_SELECTOR = "d1"  # the key that signs for companies whose domains point to it
 STUDIO_USER = "hallo@studio-noord.example"
 STUDIO_PASSWORD = "sandbox-only"  # noqa: S105 - opens nothing but the sandbox
 
@@ -35,6 +37,9 @@ def default_plan(
         RELAY_DOMAIN: {"TXT": "v=spf1 ip4:127.0.0.1 -all", "MX": f"10 mx1.{RELAY_DOMAIN}."},
         f"mx1.{RELAY_DOMAIN}": {"A": "127.0.0.1"},
         "garage-lambert.example": {"TXT": f"v=spf1 include:{RELAY_DOMAIN} -all"},
+        f"{DELEGATED_SELECTOR}._domainkey.garage-lambert.example": {
+            "CNAME": f"{DELEGATED_SELECTOR}._domainkey.{RELAY_DOMAIN}."
+        },
         "weg.example": {"MX": "0 .", "TXT": "v=spf1 -all"},
         f"_dmarc.{RELAY_DOMAIN}": reject,
         "_dmarc.bakkerij-peeters.example": reject,

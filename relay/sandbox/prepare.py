@@ -12,17 +12,18 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
+from relay.mail.challenge import challenge_name, challenge_text
 from relay.mail.dkim import dns_record, load_private_key
 from relay.sandbox.certificates import Authority, write_key
-from relay.sandbox.default_world import RELAY_DOMAIN, STUDIO_PASSWORD
+from relay.sandbox.default_world import DELEGATED_SELECTOR, OWN_DOMAINS, RELAY_DOMAIN, STUDIO_PASSWORD
 
-RSA_KEY, ED25519_KEY = "dkim-rsa.pem", "dkim-ed25519.pem"
-_SELECTORS = {RSA_KEY: "rsa1", ED25519_KEY: "ed1"}
+RSA_KEY, ED25519_KEY, DELEGATED_KEY = "dkim-rsa.pem", "dkim-ed25519.pem", "dkim-delegated.pem"
+_SELECTORS = {RSA_KEY: "rsa1", ED25519_KEY: "ed1", DELEGATED_KEY: DELEGATED_SELECTOR}
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What has to be published for the relay: DKIM records by name."""
+    """What has to be published for the relay: DKIM records and a company's proof, by name."""
 
     records: dict[str, dict[str, str]]
 
@@ -36,15 +37,18 @@ def prepare(folder: Path) -> Prepared:
         write_key(folder / "tls-key.pem", key)
         (folder / "tls-cert.pem").write_bytes(certificate)
     _once(folder / RSA_KEY, lambda: _pem(rsa.generate_private_key(65537, 2048)))
+    _once(folder / DELEGATED_KEY, lambda: _pem(rsa.generate_private_key(65537, 2048)))
     _once(folder / ED25519_KEY, lambda: _pem(ed25519.Ed25519PrivateKey.generate()))
     _once(folder / "signing-secret", lambda: secrets.token_urlsafe(32).encode())
     _once(folder / "studio-noord-password", STUDIO_PASSWORD.encode)
-    return Prepared(
-        {
-            f"{selector}._domainkey.{RELAY_DOMAIN}": {"TXT": dns_record(load_private_key((folder / name).read_bytes()))}
-            for name, selector in _SELECTORS.items()
-        }
-    )
+    records = {
+        f"{selector}._domainkey.{RELAY_DOMAIN}": {"TXT": dns_record(load_private_key((folder / name).read_bytes()))}
+        for name, selector in _SELECTORS.items()
+    }
+    secret = (folder / "signing-secret").read_bytes()
+    for company, domain in OWN_DOMAINS.items():
+        records[challenge_name(domain)] = {"TXT": challenge_text(company, domain, secrets=(secret,))}
+    return Prepared(records)
 
 
 def _once(path: Path, make: Callable[[], bytes]) -> None:

@@ -66,7 +66,7 @@ def world(place, dns):
     assert place.run("dkim", "new", "my.relay.example", "s1", "--out", str(key), "--type", "ed25519").code == 0
     settings = (place.path / "config/relay.yaml").read_text().replace("127.0.0.1:9", dns)
     place.write("relay.yaml", settings + f"dkim: [{{domain: my.relay.example, selector: s1, key: {{file: {key}}}}}]\n")
-    own = "outgoing: {{identity: own-domain{}}}\n"
+    own = "outgoing: {{identity: own-domain, vouched: a test{}}}\n"
     place.write("companies/garage-lambert.yaml", COMPANY.format(name="garage-lambert", more=own.format("")))
     place.write("companies/slager.yaml", COMPANY.format(name="slager", more=own.format("")))
     place.write(
@@ -110,6 +110,7 @@ def test_a_domain_that_does_not_allow_it_falls_back_with_the_reason(world):
     code, step = _one(world, "slager", "an@klant.example")
     assert (code, step["identity"]) == (0, "alias")
     assert "SPF of slager.example says fail" in step["reasons"][0]
+    assert (step["wanted"], step["fallback"]) == ("own-domain", True)
 
 
 def test_a_domain_that_does_not_allow_it_holds_when_the_company_wants_that(world):

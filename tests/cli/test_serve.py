@@ -136,7 +136,7 @@ async def test_serving_needs_a_good_configuration(shipped):
     folder, _ = shipped
     code, out, err = await _relay(folder, "serve")
     assert (code, out) == (78, "")
-    assert len(err.splitlines()) == 6
+    assert len(err.splitlines()) == 7
     assert all("the file does not exist" in line for line in err.splitlines())
 
 

@@ -18,7 +18,7 @@ from relay.delivery.unreachable import Unreachable
 from relay.dns import Resolver
 from relay.events import Event, EventType
 from relay.mail.address import Address, parse_address
-from relay.mail.dkim import BodyHash
+from relay.mail.dkim import BodyHash, Signer
 from relay.mail.envelope import Envelope, Recipient
 from relay.mail.message import header_size
 from relay.policy.company import Company, IdentityKind, SecretKind, SecretRef, Server
@@ -43,7 +43,7 @@ MAIL = RECEIVED + (
     b".dot\r\n"
 )
 BAKERY = Company("bakery", "Bakery", Address("info", "bakery.example"), "bakery")
-OWN = Company("own", "Own", Address("info", "own.example"), "own", identity=IdentityKind.OWN_DOMAIN, author=None)
+OWN = Company("own", "Own", Address("info", "own.example"), "own", identity=IdentityKind.OWN_DOMAIN, vouched="our test")
 ANNA = "anna@customer.example"
 QUICK = "300ms"
 
@@ -118,6 +118,7 @@ class House:
     sink: Sink = field(default_factory=Sink)
     companies: tuple[Company, ...] = (BAKERY, OWN)
     signers: dict[str, Any] = field(default_factory=dict)
+    delegated: tuple[Signer, ...] = ()
     changes: dict[str, Any] = field(default_factory=dict)
     count: int = 0
 
@@ -144,7 +145,7 @@ class House:
         self.companies = companies or self.companies
         self.changes |= changes
         snapshot = Snapshot.of(make_settings(**self.changes), self.companies)
-        self.active = Active(snapshot, Keyring((SECRET,), self.signers))
+        self.active = Active(snapshot, Keyring((SECRET,), self.signers, delegated=self.delegated))
 
     def host(self, domain: str, *ips: str) -> None:
         """Let the DNS say that a domain's mail goes to these addresses, in this order."""

@@ -4,12 +4,13 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from relay.delivery import dispatcher as dispatcher_module
 from relay.delivery import recording
 from relay.events import EventType
-from relay.facts.domains import DomainFacts
 from relay.mail.address import Address
+from relay.mail.dkim import Signer
 from relay.mail.envelope import Notify, Recipient
 from relay.policy.company import Otherwise
 from relay.sandbox.scripted_peer import Drip, Drop, Hang, Say, Script, ScriptedPeer
@@ -217,22 +218,47 @@ async def test_facts_decide_and_are_told(house):
         queue_id = await house.deliver(company="own", sender=f"own@{DOMAIN}")
         (event,) = await house.spool.timeline(queue_id)
         assert (event.data["identity"], event.data["reverse_path"]) == ("own-domain", "info@own.example")
+        assert (event.data["wanted"], event.data["fallback"]) == ("own-domain", False)
         house.zones.publish("own.example", "TXT", "v=spf1 -all")
         house.clock.at += 2 * 86400
         queue_id = await house.deliver(company="own", sender=f"own@{DOMAIN}")
-        (event,) = await house.spool.timeline(queue_id)
-        assert event.data["identity"] == "alias"
+        (waiting,) = await house.spool.timeline(queue_id)
+        assert (waiting.type, waiting.data["status"]) == (EventType.DEFERRED, "4.4.3")
+        assert "waits to see whether it lasts" in str(waiting.data["text"])
+        house.clock.at += 3600
+        await house.lease()
+        event = (await house.spool.timeline(queue_id))[-1]
+        assert (event.data["identity"], event.data["wanted"], event.data["fallback"]) == ("alias", "own-domain", True)
         assert "SPF of own.example says fail" in str(event.data["reasons"])
+        assert [str(kind) for kind in house.sink.types if kind.startswith("domain")] == [
+            "domain-passes",
+            "domain-at-risk",
+            "domain-lost",
+        ]
 
 
-async def test_facts_are_remembered_as_long_as_they_hold(house):
-    house.zones.publish("own.example", "TXT", "v=spf1 ip4:192.0.2.1 -all")
-    facts = DomainFacts(lambda: house.active, house.resolver, house.clock)
-    first = await facts.about("own.example")
-    house.zones.break_name("own.example", FaultKind.SERVFAIL)
-    assert await facts.about("own.example") is first
-    house.clock.at += 2 * 86400
-    assert (await facts.about("own.example")).standing == "unknown"
+async def test_a_delegated_key_signs_and_bounces_come_home_by_the_companys_own_domain(house):
+    key = Signer(DOMAIN, "d1", ed25519.Ed25519PrivateKey.generate())
+    house.delegated = (key,)
+    house.configure(OWN)
+    house.zones.publish("d1._domainkey.own.example", "TXT", key.record)
+    house.zones.publish("_dmarc.own.example", "TXT", "v=DMARC1; p=reject")
+    async with ScriptedPeer() as peer:
+        house.configure(delivery={"port": peer.port})
+        queue_id = await house.deliver(company="own", sender=f"own@{DOMAIN}")
+        house.zones.publish("bounce.own.example", "CNAME", f"{DOMAIN}.")
+        house.zones.publish(DOMAIN, "MX", "10 mx1.my.relay.example.")
+        house.zones.publish(DOMAIN, "TXT", "v=spf1 ip4:192.0.2.1 -all")
+        house.clock.at += 60
+        again = await house.deliver(company="own", sender=f"own@{DOMAIN}")
+    paths = [(await house.spool.timeline(each))[-1].data["reverse_path"] for each in (queue_id, again)]
+    assert str(paths[0]).startswith(f"b+{queue_id}.0.")
+    assert str(paths[0]).endswith(f"@{DOMAIN}")
+    assert str(paths[1]).startswith(f"b+{again}.0.")
+    assert str(paths[1]).endswith("@bounce.own.example")
+    for octets in peer.messages:
+        assert b"d=own.example;" in octets
+        assert b"s=d1;" in octets
 
 
 async def test_mail_is_held_until_the_record_is_repaired(house):

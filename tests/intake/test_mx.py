@@ -205,6 +205,29 @@ async def test_a_bounce_belongs_to_the_company_whose_mail_came_back(front):
     assert [(event.number, event.data) for event in bounced] == [(0, {"by": reply.text})]
 
 
+async def test_a_bounce_by_a_companys_own_domain_comes_home_too(front):
+    sent = await send(await front.app(), "<garage@my.relay.example>", ANNA)
+    below = bounce(sent.text).replace(DOMAIN, "bounce.garage.example")
+    reply = await send(front.mx(), "<>", below)
+    assert (await front.spool.find(reply.text))[0].deliveries[0].company == "garage"
+
+
+@pytest.mark.parametrize(
+    ("domain", "sender", "reply"),
+    [
+        ("Bounce.Garage.Example", "<>", "250"),
+        ("bounce.garage.example", ANNA, "550 5.7.1"),
+        ("garage.example", "<>", "550 5.7.1"),
+        ("bounces.garage.example", "<>", "550 5.7.1"),
+    ],
+)
+async def test_below_companies_domains_only_bounces_of_ours_are_taken(front, domain, sender, reply):
+    address = bounce().replace(DOMAIN, domain)
+    assert asked(front, address, sender).startswith(reply)
+    assert asked(front, address.replace(".0.", ".1."), "<>").startswith("550")
+    assert asked(front, f"<garage@{domain}>", ANNA).startswith("550 5.7.1")
+
+
 async def test_a_bounce_of_mail_long_forgotten_goes_to_the_postmaster(front):
     reply = await send(front.mx(), "<>", bounce("longgone"))
     assert reply.code == 250

@@ -415,6 +415,54 @@ def test_what_the_reader_refuses_is_refused_though_it_would_fit(config) -> None:
     ]
 
 
+WISHES = "name: X\naddress: x@x.example\nalias: x\noutgoing: {identity: %s%s}\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "wishes"),
+    [
+        ("own-domain", ("own-domain",)),
+        ("[own-domain]", ("own-domain",)),
+        ("[own-domain, alias]", ("own-domain", "alias")),
+    ],
+)
+def test_wishes_may_be_one_or_several_in_order(config, written, wishes) -> None:
+    config.company("x").write_text(WISHES % (written, ", vouched: we know them"))
+    company = config.load().company("x")
+    assert (company.wishes, company.vouched) == (wishes, "we know them")
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("[]", "the list is empty"),
+        ("[alias, own-domain]", "nothing is tried after alias"),
+        ("[own-domain, own-domain]", "an identity stands here twice"),
+        ("[own-domain, own-servr]", "'own-servr' is not one of alias, own-domain, own-server. Did you mean"),
+        ("[own-domain, [alias]]", "a list is not one of"),
+        ("{own-domain: alias}", "a mapping is not one of"),
+        ("7", "the number 7 is not one of"),
+    ],
+)
+def test_wrong_wishes_are_explained(config, written, message) -> None:
+    config.company("x").write_text(WISHES % (written, ""))
+    (error,) = config.errors()
+    assert error.startswith("companies/x.yaml:4:22: outgoing.identity: ")
+    assert message in error
+
+
+def test_what_few_companies_have_takes_no_room_with_the_others() -> None:
+    plain = Company("x", "X", Address("x", "x.example"), "x")
+    assert len(pack(plain)) < 70
+    assert unpack("x", pack(plain)) == plain
+
+
+def test_a_delegated_selector_is_of_one_key(config) -> None:
+    key = f"  - {{domain: %s, selector: d1, key: {{file: {config.file('dkim')}}}, delegated: true}}\n"
+    config.replace("secrets:", f"{key % 'my.relay.example'}{key % 'other.example'}secrets:")
+    assert any("d1 is delegated twice" in error for error in config.errors())
+
+
 def test_a_directory_that_goes_away_between_two_looks(config) -> None:
     tree = start(config)
     config.file("companies").rename(config.file("old"))

@@ -170,3 +170,10 @@ def test_the_record_of_the_published_key():
     secret = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
     key = ed25519.Ed25519PrivateKey.from_private_bytes(secret)
     assert dns_record(key) == "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+
+
+def test_one_key_signs_for_domains_that_point_to_it() -> None:
+    message = signed(PLAIN, BODIES["one line"], RSA_SIGNER.for_domain("shop.example"))
+    assert b"d=shop.example;" in message
+    RECORDS["r1._domainkey.shop.example"] = RSA_SIGNER.record
+    assert verdicts(message, 1) == [True]
