@@ -23,6 +23,7 @@ from relay.delivery.dispatcher import Dispatcher
 from relay.delivery.recording import Sending
 from relay.dns import Resolver
 from relay.events import Event, EventType, Json
+from relay.http import HttpClient
 from relay.intake.gate import Gate, Peer
 from relay.intake.limits import Connections, Rate, Receiving
 from relay.intake.logins import Logins
@@ -36,8 +37,10 @@ from relay.smtpd import Server, TlsMode, listen
 from relay.store.open import open_spool
 from relay.store.spool import Spool, SpoolError
 from relay.web.api import Api
+from relay.web.events import event_routes
 from relay.web.health import health_routes
 from relay.web.server import WebServer
+from relay.webhooks.courier import Telling, Webhooks
 
 _HEARTBEAT = 5.0
 _SWEEP = 10.0
@@ -87,6 +90,9 @@ class Worker:
         )
         posting = Posting(lambda: self._active, self._spool, self._clock, self._journal, self._dispatcher.look)
         self._courier = Courier(posting)
+        self._webhooks = Webhooks(
+            Telling(lambda: self._active, self._spool, HttpClient(self._resolver), self._clock, self._journal)
+        )
         await self._spool.start()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -98,6 +104,7 @@ class Worker:
                     tasks.create_task(self._every(_RECHECK, self._dispatcher.domains.recheck)),
                     tasks.create_task(self._keep_config()),
                     tasks.create_task(self._courier.run()),
+                    tasks.create_task(self._webhooks.run()),
                 ]
                 await self._listen(tasks)
                 self._trouble = ""
@@ -154,7 +161,8 @@ class Worker:
                 self._servers.append(await self._serve(listener, gates))
         if listeners.web is not None:
             api = Api(lambda: self._active, logins, self._clock, self._journal)
-            self._web = WebServer([*health_routes(ready=self._ready, metrics=self._metrics), *api.routes()])
+            health = health_routes(ready=self._ready, metrics=self._metrics)
+            self._web = WebServer([*health, *api.routes(), *event_routes(api, self._spool)])
             tasks.create_task(self._web.run_on(_bind(listeners.web.address)))
 
     async def _serve(self, listener: Listener | MxListener, gates: Callable[[Peer], Gate]) -> Server:

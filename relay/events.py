@@ -38,9 +38,20 @@ class EventType(StrEnum):
     DOMAIN_PASSES = "domain-passes"
     DOMAIN_AT_RISK = "domain-at-risk"
     DOMAIN_LOST = "domain-lost"
+    WEBHOOK_FAILING = "webhook-failing"
+    WEBHOOK_BACK = "webhook-back"
+    WEBHOOK_GONE = "webhook-gone"
     FAULT = "fault"
     WORKER_DIED = "worker-died"
     WORKER_SILENT = "worker-silent"
+
+
+# What happens to mail, and is told to the app that submitted it.
+MAIL_EVENTS = (
+    *(EventType.RECEIVED, EventType.DELIVERED, EventType.DEFERRED, EventType.FAILED, EventType.EXPIRED),
+    *(EventType.DELAYED, EventType.REPORTED, EventType.BOUNCED),
+    *(EventType.HELD, EventType.RELEASED, EventType.RETRIED, EventType.DROPPED),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ _WARNINGS = {
     EventType.TAKEN_OVER,
     EventType.DOMAIN_AT_RISK,
     EventType.DOMAIN_LOST,
+    EventType.WEBHOOK_FAILING,
+    EventType.WEBHOOK_GONE,
 }
 _AGES = (0.1, 0.5, 1, 5, 30, 60, 300, 1800, 7200, 43200, 172800)
 

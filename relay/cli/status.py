@@ -1,7 +1,7 @@
 """`relay status`: whether the relay is well."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import typer
 
@@ -9,9 +9,11 @@ from relay.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, StoreOpt
 from relay.cli.output import ago, print_json, print_table, say
 from relay.cli.trouble import ExitCode
 from relay.events import Json
+from relay.store.facts import Fact
 from relay.store.spool import Spool, State, WorkerStatus
+from relay.webhooks.progress import KIND, Progress
 
-Found = tuple[Sequence[WorkerStatus], Mapping[State, int]]
+Found = tuple[Sequence[WorkerStatus], Mapping[State, int], Sequence[Fact]]
 
 
 def status(*, config: ConfigOption = DEFAULT_CONFIG, store: StoreOption = "", as_json: JsonOption = False) -> None:
@@ -24,10 +26,10 @@ def status(*, config: ConfigOption = DEFAULT_CONFIG, store: StoreOption = "", as
     now = time.time()
 
     async def look(spool: Spool) -> Found:
-        return await spool.workers(now=now), await spool.counts()
+        return await spool.workers(now=now), await spool.counts(), await spool.facts.list(KIND)
 
-    workers, counts = visit(config, store, look)
-    attention = needs_attention(workers)
+    workers, counts, webhooks = visit(config, store, look)
+    attention = [*needs_attention(workers), *_failing(webhooks, now)]
     if as_json:
         queue = {state.value: counts.get(state, 0) for state in (State.QUEUED, State.HELD)}
         print_json({"healthy": not attention, "attention": attention, "queue": queue, "workers": _as_json(workers)})
@@ -43,6 +45,16 @@ def needs_attention(workers: Sequence[WorkerStatus]) -> list[str]:
         return ["no worker is alive: the relay is not running"]
     errors = {str(worker.detail["config_error"]) for worker in workers if worker.detail.get("config_error")}
     return [f"the configuration is wrong, the last good one stays: {error}" for error in sorted(errors)]
+
+
+def _failing(webhooks: Sequence[Fact], now: float) -> Iterator[str]:
+    """Apps that do not take their events, a sentence each."""
+    for fact in webhooks:
+        progress = Progress.of(fact)
+        if progress.gone:
+            yield f"the webhook of {fact.key} answered 410: nothing is sent to it until it has another URL"
+        elif progress.told:
+            yield f"the webhook of {fact.key} has failed for {ago(now - progress.since)}: {progress.error}"
 
 
 def _as_json(workers: Sequence[WorkerStatus]) -> Json:

@@ -15,8 +15,8 @@ from relay.config.compiler import CompiledSettings
 from relay.config.errors import ConfigError, KeyPath, did_you_mean
 from relay.config.record import unpack
 from relay.config.sealing import SealingKeys
-from relay.config.secrets import SecretError, reason, resolve_bytes, secret_path
-from relay.config.settings import App, Listener, MxListener, Settings, Tls, WebListener
+from relay.config.secrets import SecretError, reason, resolve_bytes, sealing_keys, secret_path
+from relay.config.settings import App, Listener, MxListener, Settings, Tls, Webhook, WebListener
 from relay.config.values import Endpoint, IPNetwork
 from relay.mail.dkim import load_private_key
 from relay.policy.company import Company, IdentityKind, SecretKind, SecretRef
@@ -90,7 +90,13 @@ def named_files(settings: Settings) -> list[str]:
     paths = [settings.delivery.ca] if settings.delivery.ca else []
     if settings.tls:
         paths += [settings.tls.certificate, settings.tls.key]
-    for reference in (*(key.key for key in settings.dkim), *settings.secrets.signing, *settings.secrets.sealing):
+    hooks = [app.webhook.secret for app in settings.apps.values() if app.webhook]
+    for reference in (
+        *(key.key for key in settings.dkim),
+        *settings.secrets.signing,
+        *settings.secrets.sealing,
+        *hooks,
+    ):
         try:
             path = secret_path(reference)
         except SecretError:
@@ -183,6 +189,8 @@ def _check_apps(settings: Settings) -> Iterator[Fault]:
             hint = "Write password: {hash: …} or networks: [10.0.0.0/8]."
             yield ("apps", name), "nothing tells this app from others: it has neither password nor networks", hint
         yield from _check_networks(name, app)
+        if app.webhook:
+            yield from _check_webhook(("apps", name, "webhook"), app.webhook, settings)
 
 
 def _check_networks(name: str, app: App) -> Iterator[Fault]:
@@ -190,6 +198,22 @@ def _check_networks(name: str, app: App) -> Iterator[Fault]:
         if not app.allow_public and not _is_private(network):
             message = f"{network} is not a private network: everybody in it could send as this app"
             yield ("apps", name, "networks", index), message, "If that is meant, write allow_public: true."
+
+
+def _check_webhook(path: KeyPath, webhook: Webhook, settings: Settings) -> Iterator[Fault]:
+    if not webhook.events:
+        yield (*path, "events"), "the list is empty", "Leave the key out for all events."
+    if webhook.url.startswith("http://") and not webhook.allow_private:
+        message = "without TLS everybody on the way reads the events"
+        yield (*path, "url"), message, "Write https://, or allow_private: true for a host in your own network."
+    try:
+        secret = resolve_bytes(webhook.secret, sealing=sealing_keys(settings.secrets.sealing))
+    except SecretError as error:
+        yield (*path, "secret"), str(error), ""
+        return
+    if len(secret) < _LEAST_SIGNING_SECRET:
+        message = f"{webhook.secret}: the secret is shorter than {_LEAST_SIGNING_SECRET} characters"
+        yield (*path, "secret"), message, "`openssl rand -base64 32` makes a good one."
 
 
 def _is_private(network: IPNetwork) -> bool:

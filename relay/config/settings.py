@@ -19,20 +19,24 @@ from relay.config.values import (
     Line,
     Listening,
     MailboxAddress,
+    MailEvent,
     NameServer,
     Network,
     PasswordHash,
     Port,
+    SealableSecret,
     Secret,
     Selector,
     SendingAddress,
     Size,
     StoreUrl,
     TargetHost,
+    WebAddress,
     duration,
     parse_duration,
     size,
 )
+from relay.events import MAIL_EVENTS
 from relay.policy.company import Language
 
 Count: TypeAlias = Annotated[int, Field(ge=1)]
@@ -96,6 +100,22 @@ class AppLimits(Model):
     recipients_per_message: Count = Field(default=100, description="Recipients of one message.")
 
 
+class Webhook(Model):
+    """Where an app is told what happens to its mail."""
+
+    url: WebAddress = Field(description="Gets the events by POST, as JSON.")
+    secret: SealableSecret = Field(description="Signs what is sent, so that the app knows it is from us.")
+    events: tuple[MailEvent, ...] = Field(
+        default=MAIL_EVENTS,
+        strict=False,
+        description="Which events.",
+        json_schema_extra={"default": [kind.value for kind in MAIL_EVENTS]},
+    )
+    allow_private: bool = Field(
+        default=False, description="Let the URL lead into our own networks, and there also without TLS."
+    )
+
+
 class App(Model):
     """A program that submits mail: known by its password, its network, or both."""
 
@@ -106,6 +126,7 @@ class App(Model):
     allow_public: bool = Field(default=False, description="Let `networks` hold public addresses.")
     companies: Companies = Field(description="all, or a list of the companies it may send for.")
     limits: AppLimits = Field(default=AppLimits(), description="How much it may send.")
+    webhook: Webhook | None = Field(default=None, description="Tells the app what happens to its mail.")
 
     def may_send_for(self, slug: str) -> bool:
         """Whether the app may send in the name of that company."""

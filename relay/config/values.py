@@ -9,11 +9,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from relay.config.sealing import key_id_of
+from relay.events import MAIL_EVENTS, EventType
 from relay.mail.address import Address as MailAddress
 from relay.mail.address import AddressError, parse_address
 from relay.policy.company import SecretKind, SecretRef
@@ -369,10 +371,39 @@ def parse_companies(value: object) -> Literal["all"] | frozenset[str]:
     return frozenset(value)
 
 
+def parse_web_address(text: str) -> str:
+    """A URL to send to: http or https, with a host, without a login or a fragment. The message never repeats it."""
+    try:
+        url = urlsplit(text)
+        good = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        good = False
+    if not good or not text.isprintable() or " " in text:
+        raise wrong("this is not a URL", "For example https://app.example/relay-events.")
+    if "@" in url.netloc or url.fragment:
+        raise wrong("a URL here has no login and no fragment (#)", "The secret says who we are.")
+    return text
+
+
+def parse_mail_event(text: str) -> EventType:
+    """An event that apps are told about."""
+    for kind in MAIL_EVENTS:
+        if text == kind.value:
+            return kind
+    words = [kind.value for kind in MAIL_EVENTS]
+    raise wrong(f"{shown(text)} is not one of {', '.join(words)}")
+
+
 AppName: TypeAlias = Annotated[str, *_field(parse_app_name, "billit-web", {"maxLength": 64})]
 Secret: TypeAlias = Annotated[SecretRef, PlainValidator(parse_secret), WithJsonSchema(_secret_schema(sealable=False))]
 SealableSecret: TypeAlias = Annotated[
     SecretRef, PlainValidator(parse_sealable), WithJsonSchema(_secret_schema(sealable=True))
+]
+WebAddress: TypeAlias = Annotated[
+    str, *_field(parse_web_address, "https://app.example/relay-events", {"format": "uri", "pattern": "^https?://"})
+]
+MailEvent: TypeAlias = Annotated[
+    EventType, *_field(parse_mail_event, "delivered", {"enum": [kind.value for kind in MAIL_EVENTS]})
 ]
 StoreUrl: TypeAlias = Annotated[str, *_field(parse_store, "sqlite:var/relay.db", {"pattern": "^sqlite:.+"})]
 FilePath: TypeAlias = Annotated[str, *_field(parse_file, "/etc/relay/tls/fullchain.pem", {"minLength": 1})]

@@ -145,6 +145,28 @@ class Selection:
     limit: int = 100
 
 
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event of a timeline with its id: ids grow in the order in which events become visible, none is given twice.
+
+    `company` is that of the delivery, or of the message's first one; `message_id` as in `Message`.
+    """
+
+    id: int
+    event: Event
+    message_id: str
+    company: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Some events in the order of their ids. `last` is where to read on, `more` whether there is something now."""
+
+    events: tuple[StoredEvent, ...]
+    last: int
+    more: bool
+
+
 class ContentWriter(Protocol):
     """Takes one message's octets into the spool, long before it is known whether they will be committed."""
 
@@ -244,6 +266,13 @@ class Spool(Protocol):
 
     async def timeline(self, queue_id: str) -> Sequence[Event]:
         """All that happened to a message, in order."""
+        ...
+
+    async def app_events(self, app: str, *, after: int | None, limit: int) -> EventPage:
+        """Events of messages that `app` submitted: those beyond the id `after`, at most `limit`, in order.
+
+        None, or an id beyond all there are, stands for the end. A page may be empty although there is more.
+        """
         ...
 
     async def select(self, selection: Selection) -> Sequence[Entry]:

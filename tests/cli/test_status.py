@@ -1,6 +1,10 @@
 """`relay status`: well or not, for people and for monitoring."""
 
 import time
+from dataclasses import asdict, replace
+
+from relay.store.facts import Fact
+from relay.webhooks.progress import KIND, Progress
 
 DETAIL = {"generation": "abc", "companies": 3, "sessions": 2, "in_hand": 1, "config_error": ""}
 
@@ -35,3 +39,16 @@ async def test_nobody_at_work(place, store):
     assert ended.code == 1
     assert "! no worker is alive: the relay is not running" in ended.out
     assert (await place.ask("status", "--json")).json["workers"] == []
+
+
+async def test_apps_that_do_not_take_their_events(place, store):
+    await store.spool.heartbeat(now=time.time(), detail=DETAIL)
+    failing = Progress(5).failed("it answers with status 500", time.time() - 7200)
+    await store.spool.facts.put(Fact(KIND, "billing", asdict(failing)))
+    assert (await place.ask("status")).code == 0
+    await store.spool.facts.put(Fact(KIND, "shop", asdict(replace(failing, told=True))))
+    await store.spool.facts.put(Fact(KIND, "web", asdict(replace(failing, gone="abc"))))
+    ended = await place.ask("status")
+    assert ended.code == 1
+    assert "! the webhook of shop has failed for 2 h: it answers with status 500" in ended.out
+    assert "! the webhook of web answered 410: nothing is sent to it until it has another URL" in ended.out

@@ -17,13 +17,14 @@ from relay.store.spool import (
     Content,
     ContentWriter,
     Entry,
+    EventPage,
     Order,
     Selection,
     SpoolError,
     State,
     WorkerStatus,
 )
-from relay.store.sqlite import queue, statements
+from relay.store.sqlite import event_pages, queue, statements
 from relay.store.sqlite.batch import Rows, rows_text
 from relay.store.sqlite.facts import SqliteFacts
 from relay.store.sqlite.files import store_failure
@@ -228,6 +229,12 @@ class SqliteSpool:
                 )
             ],
             changes=False,
+        )
+
+    async def app_events(self, app: str, *, after: int | None, limit: int) -> EventPage:
+        """See Spool.app_events."""
+        return await self._writer.call(
+            lambda connection: event_pages.page(connection, app, after, limit), changes=False
         )
 
     async def select(self, selection: Selection) -> Sequence[Entry]:

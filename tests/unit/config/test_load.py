@@ -11,6 +11,7 @@ from relay.config.record import pack, unpack
 from relay.config.sealing import SealingKeys, place_of
 from relay.config.snapshot import Snapshot
 from relay.config.tree import Tree
+from relay.events import EventType
 from relay.mail.address import Address
 from relay.policy.company import Company, IdentityKind, Language, Otherwise, SecretKind, SecretRef, Server
 
@@ -490,3 +491,45 @@ def test_sealed_secrets_are_tried_once(config, monkeypatch) -> None:
     tree.look_at_settings()
     tree.snapshot()
     assert len(opened) == 2
+
+
+@pytest.mark.parametrize(
+    ("webhook", "message"),
+    [
+        ('{url: "http://app.example/x", secret: {file: SIGNING}}', "webhook.url: without TLS everybody on the way"),
+        ('{url: "ftp://app.example/x", secret: {file: SIGNING}}', "webhook.url: this is not a URL"),
+        ('{url: "https://u:p@app.example/", secret: {file: SIGNING}}', "webhook.url: a URL here has no login"),
+        ('{url: "https://app.example/#x", secret: {file: SIGNING}}', "webhook.url: a URL here has no login and no fr"),
+        ('{url: "https://[app/", secret: {file: SIGNING}}', "webhook.url: this is not a URL"),
+        ('{url: "https://app.example/", secret: {env: NOWHERE}}', "webhook.secret: env:NOWHERE: the environment var"),
+        ('{url: "https://app.example/", secret: hunter2}', "webhook.secret: a secret is not written here"),
+        (
+            '{url: "https://app.example/", secret: {file: SIGNING}, events: [opened]}',
+            "'opened' is not one of received,",
+        ),
+        ('{url: "https://app.example/", secret: {file: SIGNING}, events: []}', "webhook.events: the list is empty"),
+    ],
+)
+def test_a_webhook_that_cannot_be(config, webhook, message) -> None:
+    config.replace("    companies: [bakkerij, garage]\n", f"    companies: all\n    webhook: {webhook}\n")
+    (error,) = config.errors()
+    assert message in error
+    assert error.startswith("relay.yaml:13:")
+    assert "hunter2" not in error
+
+
+def test_a_webhook_secret_may_be_sealed_and_a_changed_one_is_another_configuration(config) -> None:
+    config.file("sealing").write_text("a sealing secret of many letters")
+    config.replace("secrets:\n", f"secrets:\n  sealing: [{{file: {config.file('sealing')}}}]\n")
+    keys = SealingKeys([b"a sealing secret of many letters"])
+    good = keys.seal(b"a secret of some letters", place_of("", "apps.web.webhook.secret"))
+    short = keys.seal(b"short", place_of("", "apps.web.webhook.secret"))
+    moved = keys.seal(b"a secret of some letters", place_of("", "apps.shop.webhook.secret"))
+    hook = "    webhook: {url: 'https://app.example/', allow_private: true, events: [held], secret: {sealed: TOKEN}}\n"
+    config.replace("    companies: [bakkerij, garage]\n", "    companies: all\n" + hook.replace("TOKEN", good))
+    webhook = config.load().settings.apps["web"].webhook
+    assert (webhook.secret.place, webhook.events) == ("/apps.web.webhook.secret", (EventType.HELD,))
+    config.replace(good, short)
+    assert "shorter than 16 characters" in config.errors()[0]
+    config.replace(short, moved)
+    assert "sealed for another place" in config.errors()[0]
