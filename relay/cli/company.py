@@ -2,7 +2,8 @@
 
 import typer
 
-from relay.cli import company_discover
+from relay.cli import company_check, company_discover
 
 company = typer.Typer(help="Look after one company.", no_args_is_help=True)
+company.command("check")(company_check.check)
 company.command("discover")(company_discover.discover)

@@ -1,13 +1,8 @@
 """`relay explain` says what the relay would do, from the same configuration and the same DNS."""
 
-import asyncio
-import threading
-from contextlib import contextmanager
-
 import pytest
 
-from relay.sandbox.dns_server import DnsServer
-from relay.sandbox.zones import Zones
+from .names import name_server
 
 RECORDS = {
     "klant.example": {"MX": "10 mx.klant.example."},
@@ -28,36 +23,10 @@ outgoing:
 """
 
 
-@contextmanager
-def name_server():
-    """A name server on a thread of its own, for programs that run in this process."""
-    zones = Zones()
-    for name, types in RECORDS.items():
-        for kind, value in types.items():
-            zones.publish(name, kind, value)
-    loop, started, ended = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-    server = DnsServer(zones, port=0)
-
-    async def serve():
-        async with server:
-            started.set()
-            await ended.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    started.wait()
-    try:
-        yield server.address
-    finally:
-        loop.call_soon_threadsafe(ended.set)
-        thread.join()
-        loop.close()
-
-
 @pytest.fixture(scope="module")
 def dns():
-    with name_server() as address:
-        yield address
+    with name_server(RECORDS) as names:
+        yield names.address
 
 
 @pytest.fixture
