@@ -16,6 +16,7 @@ from relay.cli import check, explain, plan, seal, serve, status, trace
 from relay.cli.app_password import app
 from relay.cli.company import company
 from relay.cli.dkim import dkim
+from relay.cli.mailbox import mailbox
 from relay.cli.queue import queue
 from relay.cli.sandbox import sandbox
 from relay.cli.trouble import ExitCode, Failure
@@ -39,6 +40,7 @@ program.add_typer(queue, name="queue")
 program.command("status")(status.status)
 program.command("seal")(seal.seal)
 program.add_typer(company, name="company")
+program.add_typer(mailbox, name="mailbox")
 program.add_typer(app, name="app")
 program.add_typer(dkim, name="dkim")
 program.add_typer(sandbox, name="sandbox")

@@ -1,0 +1,61 @@
+"""What the child that reads mails and its parent say to each other: a mail there, facts and octets back.
+
+A frame is a length of eight octets and so much content. What comes back is JSON, a line feed, and the octets of the
+parts one after the other: data that cannot run.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from relay.policy.invoice.facts import Business, Flaw, Kind, MailFacts, Paper, Part
+
+LENGTH = 8
+# How long one mail may take to read.
+MOST_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A mail that was read: its facts, and the octets of those parts that could be documents."""
+
+    facts: MailFacts
+    data: dict[int, bytes] = field(default_factory=dict)
+
+
+def frame(content: bytes) -> bytes:
+    """`content` with its length before it."""
+    return len(content).to_bytes(LENGTH, "big") + content
+
+
+def write_contents(contents: Contents) -> bytes:
+    """Facts and octets as one content."""
+    head = {"facts": asdict(contents.facts), "sizes": {number: len(data) for number, data in contents.data.items()}}
+    return json.dumps(head).encode() + b"\n" + b"".join(contents.data.values())
+
+
+def read_contents(content: bytes) -> Contents:
+    """What `write_contents` wrote. Raises ValueError, KeyError or TypeError when it did not."""
+    line, _, octets = content.partition(b"\n")
+    head = json.loads(line)
+    facts = head["facts"]
+    data, at = {}, 0
+    for number, size in head["sizes"].items():
+        data[int(number)] = octets[at : at + size]
+        at += size
+    if at != len(octets):
+        raise ValueError("octets are missing, or left")
+    return Contents(MailFacts(**{**facts, "parts": tuple(_part(each) for each in facts["parts"])}), data)
+
+
+def _part(fields: dict[str, Any]) -> Part:
+    pixels, business, flaw = fields["pixels"], fields["business"], fields["flaw"]
+    return Part(
+        **{
+            **fields,
+            "kind": Kind(fields["kind"]),
+            "pixels": None if pixels is None else (int(pixels[0]), int(pixels[1])),
+            "business": None if business is None else Business(**{**business, "paper": Paper(business["paper"])}),
+            "flaw": None if flaw is None else Flaw(flaw),
+        }
+    )

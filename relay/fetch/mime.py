@@ -1,0 +1,192 @@
+"""The parts of a mail as it was written, however badly, by way of the standard library's parser.
+
+In charge of names (RFC 2231, RFC 2047), encodings, the text of the mail, and the pictures it shows. The parser is
+trusted with reading alone: what it calls a type is a hint where to look, nothing more. Only to be called in a limited
+process.
+"""
+
+import base64
+import binascii
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email import policy
+from email.errors import HeaderParseError, MessageError
+from email.header import decode_header
+from email.message import Message
+from email.parser import BytesParser
+from typing import Any
+
+MOST_HEADER = 512 * 1024
+_MOST_TEXT = 20_000
+_MOST_HTML = 256 * 1024
+_MOST_NAME = 200
+_MOST_CIDS = 500
+_TAG = re.compile(r"<(?:style|script)\b.{0,50000}?</(?:style|script)>|<[^<>]{0,5000}>", re.DOTALL | re.IGNORECASE)
+_CID = re.compile(r"""\bcid:([^\s"'<>)]{1,300})""", re.IGNORECASE)
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+_HEADER_END = re.compile(rb"\r?\n\r?\n|\r\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """An attachment of whatever kind, decoded; `mail` is there when it is a message that is already parsed."""
+
+    name: str
+    data: bytes
+    attached: bool
+    content_id: str
+    is_encrypted: bool = False
+    mail: "Parsed | None" = None
+
+
+@dataclass(slots=True)
+class Parsed:
+    """One mail: what it says of itself, its text, and its attachments in their order."""
+
+    subject: str = ""
+    message_id: str = ""
+    text: str = ""
+    raw_texts: list[bytes] = field(default_factory=list)
+    shown: set[str] = field(default_factory=set)
+    leaves: list[Leaf] = field(default_factory=list)
+
+
+class MimeError(Exception):
+    """This cannot be read as a mail."""
+
+
+def parse_mail(data: bytes) -> Parsed:
+    """Read a mail, or an entity with header fields of its own. Raises MimeError, RecursionError."""
+    end = _HEADER_END.search(data, 0, MOST_HEADER + 4)
+    if end is None and len(data) > MOST_HEADER:
+        raise MimeError
+    try:
+        return _read(BytesParser(policy=policy.compat32).parsebytes(data))
+    except (MessageError, ValueError, LookupError, TypeError, AttributeError, IndexError, AssertionError):
+        raise MimeError from None
+
+
+def _read(message: "Message[str, str]") -> Parsed:
+    parsed = Parsed(subject=_field(message, "subject"), message_id=_field(message, "message-id"))
+    for leaf in _walk(message, parsed):
+        parsed.leaves.append(leaf)
+    return parsed
+
+
+def _walk(message: "Message[str, str]", parsed: Parsed) -> Iterator[Leaf]:
+    declared = message.get_content_type()
+    payload: Any = message.get_payload()
+    if declared == "message/rfc822" and isinstance(payload, list) and payload:
+        yield _forwarded(message, payload[0])
+    elif isinstance(payload, list):
+        if declared == "multipart/encrypted":
+            yield Leaf("", b"", attached=True, content_id="", is_encrypted=True)
+        elif declared.startswith("multipart/"):
+            for part in payload:
+                yield from _walk(part, parsed)
+    elif not _is_body(message, declared):
+        data = _decode(message)
+        if data:
+            yield Leaf(_name(message), data, _is_attached(message), _content_id(message))
+    else:
+        _take_text(message, declared, parsed)
+
+
+def _forwarded(message: "Message[str, str]", inner: "Message[str, str]") -> Leaf:
+    encoding = _field(message, "content-transfer-encoding").lower()
+    if encoding in ("base64", "quoted-printable") and not isinstance(inner.get_payload(), list):
+        # RFC 2046 5.2.1 forbids it, and programs do it: the parser has then taken the encoded text for a mail.
+        inner["Content-Transfer-Encoding"] = encoding
+        mail = parse_mail(_decode(inner))
+    else:
+        mail = _read(inner)
+    return Leaf(_name(message) or mail.subject, b"", _is_attached(message), "", mail=mail)
+
+
+def _is_body(message: "Message[str, str]", declared: str) -> bool:
+    """Whether this is text for the eye: not attached, and without a name."""
+    return declared in ("text/plain", "text/html") and not _is_attached(message) and not _name(message)
+
+
+def _take_text(message: "Message[str, str]", declared: str, parsed: Parsed) -> None:
+    data = _decode(message)[:_MOST_HTML]
+    parsed.raw_texts.append(_decode(message))
+    text = _as_text(data, str(message.get_param("charset", "utf-8")))
+    if declared == "text/html":
+        parsed.shown |= {found.lower() for found in _CID.findall(text)[:_MOST_CIDS]}
+        text = html.unescape(_TAG.sub(" ", text))
+    parsed.text = f"{parsed.text}\n{text}"[:_MOST_TEXT]
+
+
+def _decode(message: "Message[str, str]") -> bytes:
+    if _field(message, "content-transfer-encoding").lower() == "base64":
+        raw = message.get_payload()
+        return _base64(str(raw).encode("ascii", "surrogateescape"))
+    data = message.get_payload(decode=True)
+    return data if isinstance(data, bytes) else b""
+
+
+def _base64(raw: bytes) -> bytes:
+    """As much as can be decoded: stray octets are passed over, and the last group may be incomplete."""
+    stop = raw.find(b"=")
+    # Padding in the middle ends one text; some writers begin another one behind it.
+    if 0 <= stop < len(raw.rstrip(b"=\r\n \t-")):
+        try:
+            return b"".join(_base64(each + b"=") for each in re.split(rb"=+", raw) if each.strip())
+        except RecursionError:
+            return b""
+    clean = _NOT_BASE64.sub(b"", raw)
+    clean = clean[: len(clean) - 1] if len(clean) % 4 == 1 else clean
+    try:
+        return base64.b64decode(clean + b"=" * (-len(clean) % 4))
+    except binascii.Error:
+        return b""
+
+
+def _as_text(data: bytes, charset: str) -> str:
+    try:
+        return data.decode(charset, "replace")
+    except (LookupError, ValueError):
+        return data.decode("utf-8", "replace")
+
+
+def _is_attached(message: "Message[str, str]") -> bool:
+    return message.get_content_disposition() == "attachment"
+
+
+def _content_id(message: "Message[str, str]") -> str:
+    return _field(message, "content-id").strip("<> ").lower()
+
+
+def _name(message: "Message[str, str]") -> str:
+    try:
+        raw = message.get_filename() or ""
+    except (ValueError, TypeError, LookupError):
+        return ""
+    return clean_name(_words(str(raw)))
+
+
+def clean_name(name: str) -> str:
+    """A name without folders and without what does not print."""
+    base = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(each for each in base if each.isprintable()).strip()[-_MOST_NAME:]
+
+
+def _field(message: "Message[str, str]", name: str) -> str:
+    return " ".join(_words(str(message.get(name, ""))).split())[:_MOST_TEXT]
+
+
+def _words(text: str) -> str:
+    """Encoded words decoded; octets beyond ASCII that stand there as they are, too."""
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if "=?" not in text:
+        return text
+    try:
+        pieces = decode_header(text[:_MOST_TEXT])
+    except (HeaderParseError, ValueError, LookupError, binascii.Error):
+        return text
+    return "".join(
+        piece if isinstance(piece, str) else _as_text(piece, charset or "utf-8") for piece, charset in pieces
+    )

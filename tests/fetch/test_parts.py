@@ -1,0 +1,258 @@
+"""What mails hold is found however it is wrapped, and nothing that is wrapped in them does harm."""
+
+import base64
+import binascii
+import email
+import hashlib
+import os
+import re
+from datetime import UTC, datetime, timedelta
+from email import policy
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs7
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relay.fetch.einvoice import read_xml
+from relay.fetch.frames import read_contents, write_contents
+from relay.fetch.parts import Limits, read_mail
+from relay.policy.invoice.facts import Flaw, Kind, Paper
+from relay.policy.invoice.judge import judge
+from relay.policy.invoice.score import Taste
+
+from .mails import cii, mail, pdf, png, tnef, ubl, ubl_with, zipped
+
+SUITES = Path(os.environ.get("RELAY_SUITES") or os.devnull)
+
+
+def read(message, limits=None):
+    return read_mail(message if isinstance(message, bytes) else message.as_bytes(), limits or Limits())
+
+
+def kinds(contents):
+    return [part.kind for part in contents.facts.parts]
+
+
+def taken(contents):
+    judged = judge(contents.facts, Taste())
+    return [(contents.facts.parts[each.part].name, each.companion is not None) for each in judged.documents]
+
+
+def flaws(contents):
+    return {part.flaw for part in contents.facts.parts} - {None}
+
+
+def smime(content: bytes) -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "supplier")])
+    now = datetime.now(UTC)
+    built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    built = built.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    signed = pkcs7.PKCS7SignatureBuilder().set_data(content)
+    signed = signed.add_signer(built.sign(key, hashes.SHA256()), key, hashes.SHA256())
+    return signed.sign(serialization.Encoding.DER, [pkcs7.PKCS7Options.Binary])
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("f.pdf", pdf()),
+        ("winmail.dat", tnef("Factuur 114.pdf", pdf())),
+        ("f.zip", zipped(f__pdf=pdf())),
+        ("outer.zip", zipped(inner__zip=zipped(f__pdf=pdf()))),
+        ("f.eml", mail(("f.pdf", pdf())).as_bytes()),
+        ("forwarded", mail(("f.pdf", pdf()))),
+        ("smime.p7m", smime(mail(("f.pdf", pdf())).as_bytes())),
+        ("f.uue", b"begin 644 f.pdf\n" + b"".join(
+            binascii.b2a_uu(pdf()[at : at + 45]) for at in range(0, len(pdf()), 45)) + b"`\nend\n"),
+    ],
+)  # fmt: skip
+def test_a_pdf_is_found_however_it_is_wrapped(name, data):
+    contents = read(mail((name, data)))
+    assert kinds(contents)[-1] is Kind.PDF
+    assert len(taken(contents)) == 1
+    number = contents.facts.parts[-1].number
+    assert hashlib.sha256(contents.data[number]).hexdigest() == contents.facts.parts[-1].digest
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"Content-Type": "text/plain; name=f.pdf"},
+        {"Content-Disposition": "inline; filename*=UTF-8''f%C3%A9.pdf"},
+        {"Content-Disposition": 'attachment; filename="=?utf-8?Q?f=C3=A9.pdf?="'},
+        {"Content-Type": "image/gif", "Content-Disposition": "inline"},
+    ],
+)
+def test_types_names_and_dispositions_do_not_hide_a_pdf(fields):
+    contents = read(mail(("x", pdf(), fields)))
+    assert kinds(contents) == [Kind.PDF]
+    assert contents.facts.parts[0].name in ("f.pdf", "fé.pdf", "x", "")
+
+
+def test_a_name_in_pieces_is_put_together():
+    head = b"Content-Type: x/y\r\nContent-Disposition: attachment; filename*0*=utf-8''f%C3%A9; filename*1=1.pdf\r\n\r\n"
+    assert read(head + pdf()).facts.parts[0].name == "fé1.pdf"
+
+
+def test_a_name_cannot_lead_anywhere():
+    assert read(mail(("..\\..\\etc/pass\u202ewd.pdf", pdf()))).facts.parts[0].name == "passwd.pdf"
+
+
+def test_a_uuencoded_file_in_the_text_is_found():
+    lines = "".join(binascii.b2a_uu(pdf()[at : at + 45]).decode() for at in range(0, len(pdf()), 45))
+    contents = read(mail(text=f"Hello,\n\nbegin 644 f.pdf\n{lines}`\nend\nBye\n"))
+    assert taken(contents) == [("f.pdf", False)]
+
+
+def test_a_picture_shown_in_the_text_is_known_as_such():
+    fields = {"Content-ID": "<Logo@1>", "Content-Disposition": "inline"}
+    contents = read(mail(("a.png", png(), fields), html='<p>Facture</p><img src="cid:logo@1">'))
+    assert contents.facts.parts[0].shown
+    assert contents.facts.parts[0].pixels == (2480, 3508)
+    assert "Facture" in contents.facts.text
+    assert "<p>" not in contents.facts.text
+
+
+def test_the_pdf_within_an_electronic_invoice_goes_with_it():
+    contents = read(mail(("e.xml", ubl_with(pdf()))))
+    assert taken(contents) == [("e.xml", True)]
+
+
+def test_the_electronic_invoice_within_a_pdf_names_it():
+    contents = read(mail(("f.pdf", pdf(xml=cii()))))
+    business = contents.facts.parts[0].business
+    assert (business.standard, business.number, business.supplier, business.total) == ("CII", "R-7", "DE123", "50")
+    assert judge(contents.facts, Taste()).documents[0].keys[0] == "invoice:de123:r7:50"
+
+
+def test_an_invoice_in_an_envelope_is_read():
+    wrapped = b'<StandardBusinessDocument xmlns="x"><StandardBusinessDocumentHeader/>' + ubl().partition(b"?>")[2]
+    business = read_xml(wrapped + b"</StandardBusinessDocument>").business
+    assert (business.paper, business.number, business.supplier_name) == (Paper.INVOICE, "2026-114", "Molens & Zonen")
+
+
+def test_papers_are_told_apart_by_their_root():
+    assert read_xml(ubl(root="CreditNote")).business.paper is Paper.CREDIT_NOTE
+    assert read_xml(cii("381")).business.paper is Paper.CREDIT_NOTE
+    assert read_xml(ubl(root="Order")).business.paper is Paper.OTHER
+    assert read_xml(b"<rss/>").business.standard == ""
+    assert read_xml(b"<a><Invoice/></a>").business.paper is Paper.OTHER
+
+
+def test_a_doctype_is_refused_before_it_can_burst():
+    bomb = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>' + ubl().partition(b"?>")[2]
+    assert flaws(read(mail(("e.xml", bomb)))) == {Flaw.DOCTYPE}
+
+
+@pytest.mark.parametrize(
+    ("data", "flaw"),
+    [
+        (pdf(password="secret"), Flaw.ENCRYPTED),
+        (b"%PDF-1.7\nnothing of the kind", Flaw.BROKEN),
+        (zipped(x=b"y")[:-30], Flaw.BROKEN),
+        (zipped(bomb=b"\0" * 20_000_000), Flaw.BURSTS),
+        (zipped(**{f"f{number}": b"x" for number in range(101)}), Flaw.TOO_MANY),
+        (tnef("f.pdf", pdf())[:-100], Flaw.BROKEN),
+        (b"-----BEGIN PGP MESSAGE-----\n\nx", Flaw.ENCRYPTED),
+        (b"<a>" * 100, Flaw.BROKEN),
+        (ubl().replace(b"<cbc:ID>", b"<x>" * 100), Flaw.TOO_DEEP),
+        (b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03\xa0\x80\x00\x00\x00\x00", Flaw.ENCRYPTED),
+        (b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02" + b"\xa0\x80" * 60, Flaw.TOO_DEEP),
+    ],
+)
+def test_what_cannot_be_opened_says_why(data, flaw):
+    contents = read(mail(("x", data)))
+    if data.startswith(b"<a>"):
+        assert judge(contents.facts, Taste()).documents == ()
+    else:
+        assert flaw in flaws(contents)
+
+
+def test_a_locked_file_in_an_archive_is_told_and_the_others_are_read():
+    archive = bytearray(zipped(locked__pdf=b"x", f__pdf=pdf()))
+    entry = archive.find(b"PK\x01\x02")
+    archive[entry + 8] |= 1
+    contents = read(mail(("f.zip", bytes(archive))))
+    assert flaws(contents) == {Flaw.ENCRYPTED}
+    assert taken(contents) == [("f.pdf", False)]
+
+
+def test_there_is_an_end_to_packing():
+    packed = zipped(f__pdf=pdf())
+    for _ in range(20):
+        packed = zipped(x__zip=packed)
+    assert flaws(read(mail(("x.zip", packed)))) == {Flaw.TOO_DEEP}
+    forwarded = mail(("f.pdf", pdf()))
+    for _ in range(12):
+        forwarded = mail(("", forwarded))
+    assert flaws(read(forwarded)) == {Flaw.TOO_DEEP}
+
+
+def test_there_is_an_end_to_everything_else():
+    assert flaws(read(mail(*((f"{number}.pdf", b"x") for number in range(30))), Limits(parts=10))) == {Flaw.TOO_MANY}
+    assert flaws(read(mail(("f.pdf", pdf())), Limits(octets=100))) == {Flaw.TOO_LARGE}
+    assert flaws(read(b"X: " + b"y" * 600_000)) == {Flaw.BROKEN}
+    nested = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n" for n in range(3000))
+    assert flaws(read(nested.encode()))
+
+
+def test_a_forwarded_mail_in_base64_is_opened_all_the_same():
+    inner = base64.encodebytes(mail(("f.pdf", pdf())).as_bytes())
+    head = b"Subject: Fwd\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    assert kinds(read(head + inner)) == [Kind.MESSAGE, Kind.PDF]
+
+
+def test_what_was_read_survives_the_way_to_the_parent():
+    contents = read(mail(("f.pdf", pdf(xml=cii())), ("a.png", png()), ("x.pdf", b"%PDF-1")))
+    assert read_contents(write_contents(contents)) == contents
+
+
+HOSTILE = st.sampled_from(
+    [pdf(), ubl(), cii(), png(), zipped(f__pdf=pdf()), tnef("f.pdf", b"x"), smime(b"A: b\r\nFrom: c\r\n\r\nd")]
+)
+
+
+@given(data=HOSTILE, at=st.integers(0, 5000), other=st.binary(max_size=8), cut=st.integers(0, 5000))
+@settings(max_examples=60, deadline=None)
+def test_damage_raises_nothing(data, at, other, cut):
+    damaged = (data[:at] + other + data[at + len(other) :])[: len(data) - cut % max(len(data), 1)]
+    contents = read(mail(("x", damaged)))
+    assert read_contents(write_contents(contents)) == contents
+
+
+@given(st.binary(max_size=2000))
+@settings(max_examples=60, deadline=None)
+def test_no_octets_raise_anything(data):
+    read(data)
+    read(b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" + data)
+
+
+def test_all_invoices_of_the_european_suite_are_recognised():
+    # Only where it is at hand; our own examples stand for themselves.
+    files = sorted(path for path in SUITES.glob("en16931/**/*") if path.suffix.lower() == ".xml")
+    for path in files:
+        found = read_xml(path.read_bytes())
+        assert found.flaw is None
+        assert found.business.is_invoice, path
+        assert all((found.business.number, found.business.currency, found.business.total, found.business.supplier))
+
+
+def test_attachments_are_found_where_a_plain_walk_misses_them():
+    ours = plain = 0
+    for path in sorted(SUITES.glob("mime4j/*/*.msg")):
+        told = path.with_name(f"{path.stem}_decoded.xml")
+        names = re.findall(r'<binary-body name="([^"]+)"', told.read_text(errors="replace")) if told.exists() else []
+        wanted = {hashlib.sha256((path.parent / name).read_bytes()).hexdigest() for name in names}
+        contents = read(path.read_bytes())
+        if wanted:
+            ours += wanted <= {part.digest for part in contents.facts.parts}
+            walked = email.message_from_bytes(path.read_bytes(), policy=policy.compat32).walk()
+            payloads = [part.get_payload(decode=True) or b"" for part in walked]
+            plain += wanted <= {hashlib.sha256(each).hexdigest() for each in payloads}
+    assert ours > plain or not SUITES.is_dir()

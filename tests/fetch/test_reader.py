@@ -1,0 +1,60 @@
+"""Mails are read in a child that has nothing to lose."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from relay.fetch import child
+from relay.fetch.reader import Reader
+from relay.policy.invoice.facts import Flaw, Kind
+
+from .mails import mail, pdf
+
+
+@pytest.fixture
+async def reader():
+    reader = Reader()
+    yield reader
+    await reader.close()
+
+
+async def test_one_child_reads_many_mails(reader):
+    for number in range(3):
+        contents = await reader.read(mail((f"{number}.pdf", pdf())).as_bytes())
+        assert [part.name for part in contents.facts.parts] == [f"{number}.pdf"]
+        assert contents.data[0].startswith(b"%PDF")
+
+
+async def test_a_child_that_dies_is_replaced(reader):
+    await reader.read(b"")
+    os.kill(reader._process.pid, signal.SIGKILL)
+    first = await reader.read(mail(("f.pdf", pdf())).as_bytes())
+    second = await reader.read(mail(("f.pdf", pdf())).as_bytes())
+    assert Kind.PDF in {part.kind for part in (*first.facts.parts, *second.facts.parts)}
+
+
+@pytest.mark.parametrize("harm", [lambda *_: bytearray(4 << 30), lambda *_: os.abort(), lambda *_: 1 // 0])
+def test_what_a_mail_does_to_its_reader_ends_with_the_reader(monkeypatch, tmp_path, harm):
+    monkeypatch.setattr(child, "read_mail", harm)
+    with (tmp_path / "out").open("wb") as out:
+        child._answer(b"mail", out)
+    assert (tmp_path / "out").read_bytes() == b"\0" * 8
+
+
+async def test_a_mail_that_cannot_be_read_is_parked_as_a_whole(reader, monkeypatch):
+    async def nothing(_mail):
+        return b""
+
+    monkeypatch.setattr(reader, "_ask", nothing)
+    (part,) = (await reader.read(b"mail")).facts.parts
+    assert part.flaw is Flaw.BURSTS
+
+
+async def test_the_child_knows_nothing_of_our_environment(reader, monkeypatch):
+    monkeypatch.setenv("RELAY_SECRET", "not for children")
+    await reader.read(b"")
+    environment = Path(f"/proc/{reader._process.pid}/environ")
+    assert b"RELAY_SECRET" not in await asyncio.to_thread(environment.read_bytes)
