@@ -151,15 +151,23 @@ class Attempts:
         return result or _everyone(batch, Trouble(Fault.NO_HOST, "no host to try"), Phase.RESOLVE)
 
     async def _open(self, target: Target, route: Route, opening: Opening) -> OpenSession:
-        trouble = self.world.unreachable.trouble(target)
+        unreachable = self.world.unreachable
+        trouble = unreachable.begin(target)
         if trouble is not None:
             raise AttemptError(trouble, Phase.CONNECT)
         try:
-            return await open_session(target, route, opening)
+            session = await open_session(target, route, opening)
         except AttemptError as error:
-            if error.phase is Phase.CONNECT:
-                self.world.unreachable.add(target)
+            if error.phase in (Phase.CONNECT, Phase.GREETING) and isinstance(error.trouble, Trouble):
+                unreachable.silent(target)
+            else:
+                unreachable.answered(target)
             raise
+        except BaseException:
+            unreachable.silent(target)
+            raise
+        unreachable.answered(target)
+        return session
 
     async def _transact(self, session: OpenSession, batch: Batch, outgoing: Outgoing) -> AttemptResult:
         timeouts = batch.active.snapshot.settings.delivery.timeouts

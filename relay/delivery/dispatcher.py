@@ -47,7 +47,7 @@ class Dispatcher:
             sending.active, lambda: sending.spool.facts, sending.resolver, sending.clock, sending.events.emit
         )
         self.planner = Planner(sending.active, self.domains)
-        self._world = World(sending.spool, sending.resolver, sending.clock, Unreachable(sending.clock))
+        self._world = World(sending.spool, sending.resolver, sending.clock, Unreachable())
         self._recorder = Recorder(sending, self.look)
         self._tasks: set[asyncio.Future[None]] = set()
         self._lanes: Lanes[Batch] = Lanes(self._width, self._carrier, self._spawn)

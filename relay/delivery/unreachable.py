@@ -1,37 +1,39 @@
-"""Remembers which addresses did not answer just now, so that mail for them does not queue up to find out again.
+"""Remembers which addresses did not answer, so that mail for them does not queue up to find out again.
 
 Without that, a few dead hosts can keep a worker's hands full: every mail for them would wait for its own time-out.
 """
 
-from relay.clock import Clock
 from relay.delivery.route import Target
 from relay.policy.outcome import Fault, Trouble
 
-# Seconds: long enough to empty a lane, short enough for a person who has just repaired a host and says "retry".
-_REMEMBERED = 15.0
 _MOST = 10_000
 
 
 class Unreachable:
-    """The addresses of one worker that no connection could be made to."""
+    """The addresses of one worker that did not answer when they were last tried.
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._until: dict[tuple[str, int], float] = {}
+    Such an address is tried by one mail at a time. A mail that comes alone is always tried, so whoever has repaired a
+    host and says "retry" is taken at his word.
+    """
 
-    def add(self, target: Target) -> None:
-        """No connection could be made to `target` now."""
-        if len(self._until) >= _MOST:
-            self._until.clear()
-        self._until[target.ip, target.port] = self._clock.now() + _REMEMBERED
+    def __init__(self) -> None:
+        self._being_tried: dict[tuple[str, int], bool] = {}
 
-    def trouble(self, target: Target) -> Trouble | None:
-        """Why `target` is not worth a try now, None when it is."""
+    def begin(self, target: Target) -> Trouble | None:
+        """Whether to try `target` now: None means yes, and that `answered` or `silent` will follow."""
         key = (target.ip, target.port)
-        until = self._until.get(key)
-        if until is None:
-            return None
-        if self._clock.now() < until:
-            return Trouble(Fault.REFUSED, f"{target.ip} did not answer a moment ago")
-        del self._until[key]
+        if self._being_tried.get(key):
+            return Trouble(Fault.REFUSED, f"{target.ip} did not answer, and is being tried for another mail")
+        if key in self._being_tried:
+            self._being_tried[key] = True
         return None
+
+    def answered(self, target: Target) -> None:
+        """`target` is there, whatever it said."""
+        self._being_tried.pop((target.ip, target.port), None)
+
+    def silent(self, target: Target) -> None:
+        """`target` could not be connected to, or said nothing."""
+        if len(self._being_tried) >= _MOST:
+            self._being_tried.clear()
+        self._being_tried[target.ip, target.port] = False

@@ -165,6 +165,7 @@ class ScriptedPeer:
         self, script: Script, record: Record, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         try:
+            await self._tell()
             await _perform(script.banner, reader, writer)
             while line := await reader.readline():
                 record.lines.append(line.decode("utf-8", "replace").rstrip("\r\n"))

@@ -125,7 +125,7 @@ class House:
     def __post_init__(self) -> None:
         self.configure()
         self.changed = asyncio.Event()
-        self.unreachable = Unreachable(self.clock)
+        self.unreachable = Unreachable()
         self.dispatcher = self.make_dispatcher()
 
     def make_dispatcher(self) -> Dispatcher:
