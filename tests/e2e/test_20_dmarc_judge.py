@@ -1,12 +1,15 @@
 """A receiving host with a judge of its own (rspamd): whatever the relay lets go passes DMARC there, or it waits."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from email import message_from_bytes
 
 import pytest
 
+from relay.mail.challenge import challenge_name, challenge_text
 from relay.sandbox.default_world import STUDIO_PASSWORD, STUDIO_USER
 from relay.sandbox.world import World
+from relay.sandbox.zones import FaultKind
 from tests.peers.dovecot import Dovecot
 from tests.peers.postfix import Listening, Postfix, receiving_host, submission_server
 from tests.peers.rspamd import Rspamd
@@ -20,7 +23,7 @@ from .until import until
 HOST, ADDRESS = "mx.streng-oordeel.example", "127.0.20.4"
 SERVER, SERVER_ADDRESS = "smtp.studio-noord.example", "127.0.20.5"
 TO = "an@streng-oordeel.example"
-GARAGE = f"garage-lambert@{DOMAIN}"
+ALLOWED = f"v=spf1 include:{DOMAIN} -all"
 
 
 @pytest.fixture
@@ -80,20 +83,95 @@ async def test_a_report_to_a_company_is_believed(relay: Relay, judge: Postfix) -
     assert author(mail).endswith(f"<mailer-daemon@{DOMAIN}>")
 
 
-async def test_an_own_domain_is_believed_while_its_spf_record_allows_us(relay: Relay, judge: Postfix) -> None:
-    await relay.submit(message(to=TO), TO, sender=GARAGE)
-    (mail,) = await believed(judge)
-    assert author(mail).endswith("<facturen@garage-lambert.example>")
-    assert message_from_bytes(mail)["Return-Path"] == "<facturen@garage-lambert.example>"
+@dataclass(frozen=True)
+class Domain:
+    """What a company's domain publishes, and in whose name mail goes out because of it; None: it waits."""
+
+    goes_out: str | None
+    spf: str | None = ALLOWED
+    dmarc: str | None = "v=DMARC1; p=reject"
+    key: bool = True
+    proof: bool = True
+    bounce: bool = False
+    otherwise: str = "alias"
+    fault: FaultKind | None = None
+    path: str = DOMAIN
 
 
-async def test_an_own_domain_that_does_not_allow_us_gives_way_to_the_alias(
-    relay: Relay, judge: Postfix, world: World
+DOMAINS = {
+    "whole": Domain("own-domain"),
+    "whole-strict": Domain("own-domain", dmarc="v=DMARC1; p=reject; adkim=s; aspf=s"),
+    "bounces-to-us": Domain("own-domain", bounce=True, path="bounce.bounces-to-us.example"),
+    "key-only": Domain("own-domain", spf="v=spf1 -all"),
+    "typing-error": Domain("own-domain", spf=f"v=spf1 include.{DOMAIN} -all"),
+    "spf-only": Domain("own-domain", key=False, dmarc="v=DMARC1; p=none", path="spf-only.example"),
+    "spf-quarantine": Domain("own-domain", key=False, dmarc="v=DMARC1; p=quarantine", path="spf-quarantine.example"),
+    "spf-strict": Domain("own-domain", key=False, dmarc="v=DMARC1; p=quarantine; aspf=s", path="spf-strict.example"),
+    "spf-reject": Domain("alias", key=False),
+    "typing-error-alone": Domain("alias", key=False, spf=f"v=spf1 include.{DOMAIN} -all", dmarc="v=DMARC1; p=none"),
+    "two-records": Domain("alias", key=False, spf="two", dmarc="v=DMARC1; p=none"),
+    "nothing": Domain("alias", key=False, spf=None, dmarc=None),
+    "nothing-and-hold": Domain(None, key=False, spf=None, dmarc=None, otherwise="hold"),
+    "reject-and-hold": Domain(None, key=False, otherwise="hold"),
+    "not-proven": Domain("alias", proof=False),
+    "not-known-now": Domain(None, fault=FaultKind.SERVFAIL),
+}
+
+
+def publish(world: World, name: str, secret: bytes) -> None:
+    """Put into the DNS what the domain of that company publishes."""
+    shows, domain, zones = DOMAINS[name], f"{name}.example", world.zones
+    if shows.spf is not None:
+        texts = [ALLOWED, "v=spf1 mx -all"] if shows.spf == "two" else [shows.spf]
+        zones.publish(domain, "TXT", *texts)
+    if shows.dmarc is not None:
+        zones.publish(f"_dmarc.{domain}", "TXT", shows.dmarc)
+    if shows.key:
+        zones.publish(f"d1._domainkey.{domain}", "CNAME", f"d1._domainkey.{DOMAIN}.")
+    if shows.proof:
+        zones.publish(challenge_name(domain), "TXT", challenge_text(name, domain, secrets=(secret,)))
+    if shows.bounce:
+        zones.publish(f"bounce.{domain}", "CNAME", f"{DOMAIN}.")
+    if shows.fault is not None:
+        for each in (domain, f"_dmarc.{domain}", f"d1._domainkey.{domain}", challenge_name(domain)):
+            zones.break_name(each, shows.fault)
+
+
+async def test_own_domains_are_believed_or_give_way_or_wait(
+    start_relay: StartRelay, judge: Postfix, world: World
 ) -> None:
-    world.zones.publish("garage-lambert.example", "TXT", "v=spf1 mx -all")
-    await relay.submit(message(to=TO), TO, sender=GARAGE)
-    (mail,) = await believed(judge)
-    assert author(mail).endswith(f"<{GARAGE}>")
+    relay = await start_relay(start=False)
+    secret = (relay.place / "var/demo/signing-secret").read_bytes().strip()
+    for name, shows in DOMAINS.items():
+        publish(world, name, secret)
+        relay.change_company(
+            name,
+            name=name,
+            address=f"info@{name}.example",
+            alias=name,
+            outgoing={"identity": "own-domain", "otherwise": shows.otherwise},
+        )
+    await relay.start()
+    sent = {}
+    for name in DOMAINS:
+        queue_id = await relay.submit(message(name, to=TO), TO, sender=f"{name}@{DOMAIN}")
+        sent[queue_id] = name
+    out = {name: shows for name, shows in DOMAINS.items() if shows.goes_out is not None}
+    arrived = {str(message_from_bytes(mail)["Subject"]): mail for mail in await believed(judge, len(out))}
+    assert arrived.keys() == out.keys()
+    for name, mail in arrived.items():
+        own = out[name].goes_out == "own-domain"
+        assert author(mail).endswith(f"<info@{name}.example>" if own else f"<{name}@{DOMAIN}>"), name
+        assert message_from_bytes(mail)["Return-Path"].endswith(f"@{out[name].path if own else DOMAIN}>"), name
+    for name in DOMAINS.keys() - out.keys():
+        (queue_id,) = [each for each, known in sent.items() if known == name]
+        waits = await relay.event("held" if DOMAINS[name].otherwise == "hold" else "deferred", queue_id=queue_id)
+        assert waits.get("reason") or waits.get("text")
+    # Whoever falls back is told, and so is the app.
+    for event in relay.events("delivered"):
+        name = sent[event["queue_id"]]
+        assert event["fallback"] is (DOMAINS[name].goes_out == "alias"), name
+        assert event["reasons"], name
 
 
 async def test_an_own_server_is_believed(start_relay: StartRelay, judge: Postfix, world: World) -> None:
