@@ -1,7 +1,8 @@
 """`relay explain`: in whose name a mail would go out, which way and why, before it is sent."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +14,13 @@ from relay.cli.trouble import ExitCode, Failure
 from relay.events import Json
 from relay.mail.address import Address, AddressError, parse_address
 from relay.policy.decision import Decision, Hold, Wait
-from relay.store.spool import Origin
+from relay.store.spool import Origin, SpoolError
 
 if TYPE_CHECKING:
     from relay.cli.explainer import Explainer, Step, Way
     from relay.config.snapshot import Snapshot
+    from relay.facts.unstored import Unstored
+    from relay.policy.prediction import Check, Prediction
 
 
 def explain(
@@ -51,7 +54,27 @@ async def _explain(config: Path, sender: str, recipient: str) -> "list[Step]":
         to = parse_address(recipient)
     except AddressError as error:
         raise Failure(ExitCode.USAGE, f"relay: {recipient} is no address: {error}") from None
-    return await _explainer(snapshot).explain(given, to)
+    async with _known_facts(snapshot.settings.store) as facts:
+        return await _explainer(snapshot, facts).explain(given, to)
+
+
+@asynccontextmanager
+async def _known_facts(store: str) -> AsyncIterator["Unstored"]:
+    """What the workers know; nothing where there is no store yet."""
+    from relay.clock import SystemClock
+    from relay.facts.unstored import Unstored
+    from relay.store.open import visit_spool
+
+    spool = visit_spool(store, clock=SystemClock())
+    try:
+        await spool.start()
+    except SpoolError:
+        yield Unstored()
+        return
+    try:
+        yield Unstored(spool.facts)
+    finally:
+        await spool.stop()
 
 
 def _sender(text: str, snapshot: "Snapshot") -> Address | None:
@@ -68,7 +91,7 @@ def _sender(text: str, snapshot: "Snapshot") -> Address | None:
         raise Failure(ExitCode.USAGE, f"relay: {text} is no address: {error}") from None
 
 
-def _explainer(snapshot: "Snapshot") -> "Explainer":
+def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
     from ipaddress import ip_address
 
     from relay.cli.explainer import Explainer
@@ -77,7 +100,6 @@ def _explainer(snapshot: "Snapshot") -> "Explainer":
     from relay.delivery.plan import Planner
     from relay.dns import Resolver
     from relay.facts.domains import DomainFacts
-    from relay.facts.unstored import Unstored
     from relay.intake.gate import Peer
     from relay.intake.limits import Rate
     from relay.intake.logins import Logins
@@ -95,9 +117,11 @@ def _explainer(snapshot: "Snapshot") -> "Explainer":
         desk.app = app
         return desk
 
+    domains = DomainFacts(lambda: active, lambda: facts, resolver, clock, lambda _: None)
     return Explainer(
         active=active,
-        planner=Planner(lambda: active, DomainFacts(lambda: active, Unstored, resolver, clock, lambda _: None)),
+        planner=Planner(lambda: active, domains),
+        domains=domains,
         resolver=resolver,
         clock=clock,
         submission=submission,
@@ -127,6 +151,33 @@ def _lines(step: "Step") -> Iterator[str]:
             yield f"  waits, and is tried again: {step.choice.reason}"
         case Decision() if step.way is not None:
             yield from _departure(step.choice, step.way)
+    if step.predictions:
+        yield "  receivers would compute"
+        for prediction in step.predictions:
+            is_chosen = isinstance(step.choice, Decision) and step.choice.name is prediction.name
+            yield from _predicted(prediction, "*" if is_chosen else " ")
+
+
+def _predicted(prediction: "Prediction", mark: str) -> Iterator[str]:
+    """What a receiver computes for one name; a star marks the one that is chosen."""
+    yield f"  {mark} {prediction.name.value:<12} DMARC {_DMARC[prediction.verdict.value]}, {_policy(prediction)}"
+    yield f"    {'':<12} SPF   {_said(prediction.spf)}"
+    yield f"    {'':<12} DKIM  {_said(prediction.dkim)}"
+
+
+_DMARC = {"passes": "passes", "fails": "fails, or nothing we would rely on", "unknown": "not known"}
+
+
+def _said(check: "Check") -> str:
+    result = {True: "pass", False: "no pass", None: "not known"}[check.passes]
+    aligned = "aligned" if check.aligned else "not aligned"
+    return f"{check.domain}: {result}, {aligned}" + (f" ({check.reason})" if check.reason else "")
+
+
+def _policy(prediction: "Prediction") -> str:
+    if prediction.policy is None:
+        return "policy not known"
+    return f"p={prediction.policy} at {prediction.policy_at}" if prediction.policy_at else "no policy"
 
 
 def _arrival(step: "Step") -> str:
@@ -172,7 +223,24 @@ def _as_json(step: "Step") -> Json:
         told |= _departure_as_json(step.choice, step.way)
     elif isinstance(step.choice, Hold | Wait):
         told |= {"waits": "held" if isinstance(step.choice, Hold) else "tried again", "reasons": [step.choice.reason]}
+    if step.predictions:
+        told["predictions"] = [_prediction_as_json(prediction) for prediction in step.predictions]
     return told
+
+
+def _prediction_as_json(prediction: "Prediction") -> Json:
+    checks: dict[str, Json] = {
+        name: {"domain": check.domain, "passes": check.passes, "aligned": check.aligned, "reason": check.reason}
+        for name, check in (("spf", prediction.spf), ("dkim", prediction.dkim))
+    }
+    return {
+        "identity": prediction.name.value,
+        "dmarc": prediction.verdict.value,
+        "policy": prediction.policy,
+        "policy_at": prediction.policy_at,
+        "reasons": list(prediction.reasons),
+        **checks,
+    }
 
 
 def _departure_as_json(decision: Decision, way: "Way") -> dict[str, Json]:

@@ -5,7 +5,7 @@ nothing.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from relay.clock import Clock
 from relay.config.keyring import Active
@@ -15,6 +15,7 @@ from relay.delivery.plan import Planner
 from relay.delivery.route import Route, Target, choose_route, find_targets
 from relay.delivery.trouble import AttemptError
 from relay.dns import Resolver
+from relay.facts.domains import DomainFacts
 from relay.intake.mx import MxDesk
 from relay.intake.submission import SubmissionDesk
 from relay.mail.address import Address
@@ -22,9 +23,11 @@ from relay.mail.envelope import Envelope, MailParameters, Recipient
 from relay.mail.reply import Reply
 from relay.mail.srs import srs_forward
 from relay.mail.verp import TokenError, is_bounce_local
+from relay.policy.company import Company
 from relay.policy.decision import Choice, Decision, ReversePath
 from relay.policy.evidence import bounce_domain
 from relay.policy.outcome import Outcome, classify
+from relay.policy.prediction import Prediction, predict_alias, predict_own_domain, predict_own_server
 from relay.store.spool import Content, Delivery, Message, Origin, State
 
 _DAY = 86400
@@ -51,7 +54,8 @@ class Step:
     """One way through the relay. A mail from one of our companies to one of our own addresses goes through twice.
 
     `apps` may submit it; `refusal` is the answer when it is not taken in. `choice` is None then, and for our own
-    return addresses, where it depends on the mail that comes back.
+    return addresses, where it depends on the mail that comes back. `predictions` say what the receiver would compute
+    for each name that a company's mail might go out in.
     """
 
     origin: Origin
@@ -60,6 +64,7 @@ class Step:
     refusal: Reply | None = None
     choice: Choice | None = None
     way: Way | None = None
+    predictions: tuple[Prediction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ class Explainer:
 
     active: Active
     planner: Planner
+    domains: DomainFacts
     resolver: Resolver
     clock: Clock
     submission: Callable[[str], SubmissionDesk]
@@ -100,7 +106,15 @@ class Explainer:
         company = self.active.snapshot.by_alias(sender.local)
         if not apps or company is None:
             return Step(Origin.SUBMISSION, refusal=refusals[0])
-        return await self._step(Origin.SUBMISSION, sender, recipient, company=company.slug, apps=tuple(apps))
+        step = await self._step(Origin.SUBMISSION, sender, recipient, company=company.slug, apps=tuple(apps))
+        return replace(step, predictions=await self._predict(company))
+
+    async def _predict(self, company: Company) -> tuple[Prediction, ...]:
+        theirs = (await self.domains.look(company)).evidence
+        mine = (await self.domains.look_at_ours()).evidence
+        by_server = (predict_own_server(theirs, company.server.host),) if company.server is not None else ()
+        domain = self.active.snapshot.settings.domain
+        return (predict_own_domain(theirs, domain=domain), *by_server, predict_alias(mine))
 
     async def _from_outside(self, sender: Address | None, recipient: Address) -> Step:
         desk = self.mx()

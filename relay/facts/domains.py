@@ -91,6 +91,13 @@ class DomainFacts:
         keys = {selector: signer.record for selector, signer in active.keyring.for_author(domain).items()}
         return await look_at(domain, is_proven, ours(active, keys), self._resolver)
 
+    async def look_at_ours(self) -> Look:
+        """What our own domain publishes now, on which aliases stand."""
+        active = self._active()
+        domain = active.snapshot.settings.domain
+        keys = {signer.selector: signer.record for signer in active.keyring.signers.get(domain, ())}
+        return await look_at(domain, None, ours(active, keys), self._resolver)
+
     async def recheck(self) -> None:
         """Look again at domains whose time has come, each in one worker, a few at a time."""
         while True:

@@ -1,27 +1,30 @@
-"""Facts for those who only want to know how things are now: nothing is known beforehand, and nothing is kept."""
+"""Facts for those who only look: what the workers know counts, and nothing is changed."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from relay.store.facts import Fact
+from relay.store.facts import Fact, FactStore
 
 
 class Unstored:
-    """Keeps `relay.store.facts.FactStore` by forgetting everything."""
+    """Keeps `relay.store.facts.FactStore` for readers; what is put is forgotten. Without `known`, nothing is known."""
 
-    async def get(self, kind: str, key: str) -> Fact | None:  # noqa: ARG002 -- FactStore's shape
+    def __init__(self, known: FactStore | None = None) -> None:
+        self._known = known
+
+    async def get(self, kind: str, key: str) -> Fact | None:
         """See FactStore.get."""
-        return None
+        return None if self._known is None else await self._known.get(kind, key)
 
-    async def list(self, kind: str, *, after: str = "", limit: int = 1000) -> Sequence[Fact]:  # noqa: ARG002 -- as above
+    async def list(self, kind: str, *, after: str = "", limit: int = 1000) -> Sequence[Fact]:
         """See FactStore.list."""
-        return ()
+        return () if self._known is None else await self._known.list(kind, after=after, limit=limit)
 
     async def put(self, fact: Fact) -> Fact | None:
         """See FactStore.put."""
         return replace(fact, version=fact.version + 1)
 
-    async def drop(self, fact: Fact) -> bool:  # noqa: ARG002 -- as above
+    async def drop(self, fact: Fact) -> bool:  # noqa: ARG002 -- FactStore's shape
         """See FactStore.drop."""
         return True
 

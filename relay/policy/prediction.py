@@ -74,6 +74,18 @@ def predict_alias(evidence: Evidence) -> Prediction:
     return Prediction(Name.ALIAS, verdict, ReversePath.BOUNCE, spf, dkim, policy, found_at, evidence.selectors, reasons)
 
 
+def predict_own_server(evidence: Evidence, host: str) -> Prediction:
+    """For the company's own server: what is published about us does not matter, and what it sends with is not known."""
+    author = evidence.domain
+    spf = Check(author, passes=None, aligned=True, reason=f"{host} sends from addresses that it alone knows")
+    dkim = Check(author, passes=None, aligned=True, reason=f"{host} signs, or it does not")
+    policy, found_at = _policy(evidence)
+    reasons = (f"what receivers compute is up to {host}",)
+    return Prediction(
+        Name.OWN_SERVER, Verdict.UNKNOWN, ReversePath.AUTHOR, spf, dkim, policy, found_at, reasons=reasons
+    )
+
+
 def _return_path(evidence: Evidence, domain: str) -> tuple[ReversePath, Check]:
     """The best reverse path, and what SPF says for it."""
     author = evidence.domain

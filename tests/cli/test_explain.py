@@ -1,6 +1,16 @@
 """`relay explain` says what the relay would do, from the same configuration and the same DNS."""
 
+import asyncio
+
 import pytest
+
+from relay.clock import SystemClock
+from relay.facts.domain_record import standing_as_json
+from relay.policy.dmarc import Dmarc
+from relay.policy.evidence import Evidence, Finding
+from relay.policy.standing import Standing, State
+from relay.store.facts import Fact
+from relay.store.sqlite.spool import SqliteSpool
 
 from .names import name_server
 
@@ -15,6 +25,12 @@ RECORDS = {
     "mx1.my.relay.example": {"A": "127.0.0.1"},
     "smtp.studio-noord.example": {"A": "127.0.10.9"},
 }
+YES = Finding(holds=True)
+PASSED = Standing(
+    State.PASSES,
+    0.0,
+    Evidence("slager.example", YES, YES, YES, ("d1",), YES, "slager.example", Dmarc("slager.example")),
+)
 COMPANY = "name: {name}\naddress: info@{name}.example\nalias: {name}\n{more}"
 OWN_SERVER = """\
 outgoing:
@@ -55,7 +71,8 @@ def test_an_alias_for_people(world):
     ended = world.run("explain", "bakkerij-peeters@my.relay.example", "an@klant.example")
     assert ended.code == 0
     lines = [" ".join(line.split()) for line in ended.out.splitlines()]
-    assert lines == [
+    first, more = lines[:10], lines[10:]
+    assert first == [
         "submitted by billit-web, for company bakkerij-peeters",
         "goes out as alias",
         "because the company sends under its alias",
@@ -64,7 +81,39 @@ def test_an_alias_for_people(world):
         "route mail hosts of klant.example, port 25, TLS opportunistic",
         "host mx.klant.example [127.0.10.1]",
         "signed d=my.relay.example s=s1",
+        "receivers would compute",
+        "own-domain DMARC fails, or nothing we would rely on, no policy",
     ]
+    assert "* alias DMARC fails, or nothing we would rely on, no policy" in more
+    assert any(line.startswith("DKIM my.relay.example: no pass, aligned (no DKIM key of ours") for line in more)
+
+
+def test_what_receivers_would_compute_is_shown_for_every_name(world):
+    _, step = _one(world, "garage-lambert", "an@klant.example")
+    own, alias = step["predictions"]
+    assert (own["identity"], own["dmarc"], own["policy"]) == ("own-domain", "passes", "none")
+    assert (own["spf"]["domain"], own["spf"]["passes"], own["spf"]["aligned"]) == ("garage-lambert.example", True, True)
+    assert own["dkim"]["passes"] is False
+    assert alias["identity"] == "alias"
+    _, step = _one(world, "studio-noord", "an@klant.example")
+    assert [each["identity"] for each in step["predictions"]] == ["own-domain", "own-server", "alias"]
+
+
+def test_what_the_workers_know_counts(world):
+    """Mail of a domain that was in order a moment ago waits; without the store it would fall back."""
+    clock = SystemClock()
+
+    async def remember():
+        spool = SqliteSpool(world.path / "var/relay.db", worker="test.1.1", pid=1, clock=clock)
+        await spool.start()
+        value = standing_as_json(PASSED) | {"expires": clock.now() - 1, "basis": ""}
+        await spool.facts.put(Fact("domain", "slager", value))
+        await spool.stop()
+
+    asyncio.run(remember())
+    code, step = _one(world, "slager", "an@klant.example")
+    assert (code, step["waits"]) == (1, "tried again")
+    assert "waits to see whether it lasts" in step["reasons"][0]
 
 
 def test_a_company_can_be_named_by_its_file(world):

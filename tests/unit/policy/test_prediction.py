@@ -5,7 +5,7 @@ import pytest
 from relay.policy.decision import Name, ReversePath
 from relay.policy.dmarc import Policy
 from relay.policy.evidence import merge
-from relay.policy.prediction import Check, Verdict, predict_alias, predict_own_domain
+from relay.policy.prediction import Check, Verdict, predict_alias, predict_own_domain, predict_own_server
 
 from .domains import STUDIO, evidence
 
@@ -123,6 +123,14 @@ def test_an_alias_stands_on_our_own_domain(published, verdict) -> None:
     prediction = predict_alias(evidence(**published))
 
     assert (prediction.name, prediction.verdict, prediction.reverse_path) == (Name.ALIAS, verdict, SIGNED)
+
+
+def test_what_a_companys_own_server_sends_with_is_not_ours_to_know() -> None:
+    prediction = predict_own_server(evidence(keys=True, policy="reject"), "smtp.studio.example")
+
+    assert (prediction.name, prediction.verdict) == (Name.OWN_SERVER, UNKNOWN)
+    assert (prediction.spf.passes, prediction.dkim.passes, prediction.policy) == (None, None, Policy.REJECT)
+    assert "smtp.studio.example" in prediction.reasons[0]
 
 
 def test_what_cannot_be_looked_up_is_as_it_was() -> None:
