@@ -153,7 +153,8 @@ class Explainer:
         if route.server is None:
             return ""
         try:
-            self.active.keyring.secret(route.server.password)
+            if route.server.password is not None:
+                self.active.keyring.secret(route.server.password)
         except SecretError as error:
             return f"the password cannot be had: {error}"
         return ""

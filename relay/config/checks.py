@@ -40,7 +40,7 @@ def check_settings(compiled: CompiledSettings) -> list[ConfigError]:
     """Errors between keys of relay.yaml, and in the files it names."""
     settings, document = compiled.settings, compiled.document
     checks: tuple[Callable[[Settings], Iterator[Fault]], ...] = (
-        _check_listeners, _check_tls, _check_apps, _check_dkim, _check_secrets, _check_the_rest,
+        _check_listeners, _check_tls, _check_apps, _check_dkim, _check_secrets, _check_oauth2, _check_the_rest,
     )  # fmt: skip
     return [document.error(path, message, hint) for check in checks for path, message, hint in check(settings)]
 
@@ -258,6 +258,18 @@ def _check_secrets(settings: Settings) -> Iterator[Fault]:
             elif len(secret) < least:
                 hint = "`openssl rand -base64 32` makes a good one."
                 yield path, f"{reference}: the secret is shorter than {least} characters", hint
+
+
+def _check_oauth2(settings: Settings) -> Iterator[Fault]:
+    if settings.oauth2 and not settings.secrets.sealing:
+        hint = "Write secrets.sealing: tokens are kept sealed."
+        yield ("oauth2",), "tokens cannot be kept without a secret to seal them with", hint
+    for name, client in settings.oauth2.items():
+        path = ("oauth2", name)
+        if client.issuer is None and client.token_url is None:
+            yield path, "it is not said where tokens are issued", "Write issuer or token_url."
+        if client.client_secret is not None and client.key is not None:
+            yield path, "a registration has either a client_secret or a key", "Leave one of them out."
 
 
 def _secret(path: KeyPath, reference: SecretRef) -> bytes | Fault:

@@ -11,16 +11,43 @@ from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from relay.config.errors import did_you_mean
 from relay.config.settings import Model
-from relay.config.values import Alias, FilePath, Line, MailboxAddress, Port, SealableSecret, TargetHost, shown, wrong
-from relay.policy.company import Company, IdentityKind, Language, Otherwise
+from relay.config.values import (
+    Alias,
+    AppName,
+    FilePath,
+    Line,
+    MailboxAddress,
+    Port,
+    SealableSecret,
+    TargetHost,
+    shown,
+    wrong,
+)
+from relay.policy.company import Company, Grant, IdentityKind, Language, Otherwise
+from relay.policy.company import OAuth2 as CompanyOAuth2
 from relay.policy.company import Server as CompanyServer
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?", re.ASCII)
 _KINDS = {kind.value: kind for kind in IdentityKind}
 
 
+class OAuth2(Model):
+    """Login with a token instead of a password."""
+
+    client: AppName = Field(description="One of the registrations under `oauth2` in relay.yaml.")
+    grant: Annotated[Grant, Field(strict=False)] = Field(
+        default=Grant.REFRESH_TOKEN,
+        description="refresh-token: the company consents. client-credentials: the registration itself has the "
+        "permission. jwt-bearer: a Google service account acts for the user.",
+    )
+    refresh_token: SealableSecret | None = Field(
+        default=None, description="A refresh token had elsewhere. Left out: the company consents here."
+    )
+    tenant: Line | None = Field(default=None, description="Microsoft: the organisation's directory.")
+
+
 class Server(Model):
-    """The company's own submission server."""
+    """The company's own submission server. It has either a password or oauth2."""
 
     host: TargetHost = Field(description="Name or IP address.")
     port: Port = Field(default=587, description="Port.")
@@ -28,7 +55,8 @@ class Server(Model):
         default="starttls", description="How TLS begins; it is never left out."
     )
     username: Line = Field(description="Name of the account.")
-    password: SealableSecret = Field(description="Where the account's password is kept.")
+    password: SealableSecret | None = Field(default=None, description="Where the account's password is kept.")
+    oauth2: OAuth2 | None = Field(default=None, description="Log in with a token, instead of a password.")
     ca: FilePath | None = Field(default=None, description="PEM file of authorities to trust besides the system's.")
 
 
@@ -112,7 +140,22 @@ class CompanyFile(Model):
             then=outgoing.identity[1:],
             author=outgoing.author or self.address,
             otherwise=outgoing.otherwise,
-            server=None if outgoing.server is None else CompanyServer(**dict(outgoing.server)),
+            server=None if outgoing.server is None else _server(slug, outgoing.server),
             language=self.language,
             vouched=outgoing.vouched or "",
         )
+
+
+def _server(slug: str, server: Server) -> CompanyServer:
+    oauth2 = server.oauth2
+    return CompanyServer(
+        server.host,
+        server.port,
+        server.tls,
+        server.username,
+        server.password,
+        server.ca,
+        None
+        if oauth2 is None
+        else CompanyOAuth2(slug, oauth2.client, oauth2.grant, oauth2.refresh_token, oauth2.tenant or ""),
+    )

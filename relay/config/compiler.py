@@ -46,6 +46,10 @@ def compile_company(file: str, slug: str, raw: bytes) -> Company:
         raise ConfigErrors(
             [document.error(path, "own-server needs a server", "Write outgoing.server: {host, username, password}.")]
         )
+    server = parsed.outgoing.server
+    if server is not None and (server.password is None) is (server.oauth2 is None):
+        hint = "Write one of outgoing.server.password and outgoing.server.oauth2."
+        raise ConfigErrors([document.error(("outgoing", "server"), "a server has either a password or oauth2", hint)])
     return parsed.company(slug)
 
 

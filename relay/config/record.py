@@ -9,7 +9,17 @@ from typing import Any
 
 from relay.config.sealing import place_of
 from relay.mail.address import Address
-from relay.policy.company import Company, IdentityKind, Language, Otherwise, SecretKind, SecretRef, Server
+from relay.policy.company import (
+    Company,
+    Grant,
+    IdentityKind,
+    Language,
+    OAuth2,
+    Otherwise,
+    SecretKind,
+    SecretRef,
+    Server,
+)
 
 _FIELDS = 11
 
@@ -36,7 +46,14 @@ def pack(company: Company) -> bytes:
 
 
 def _pack_server(server: Server) -> list[Any]:
-    return [server.host, server.port, server.tls, server.username, _pack_secret(server.password), server.ca]
+    password = None if server.password is None else _pack_secret(server.password)
+    fields: list[Any] = [server.host, server.port, server.tls, server.username, password, server.ca]
+    return fields if server.oauth2 is None else [*fields, *_pack_oauth2(server.oauth2)]
+
+
+def _pack_oauth2(oauth2: OAuth2) -> list[Any]:
+    token = oauth2.refresh_token
+    return [oauth2.client, oauth2.grant.value, None if token is None else _pack_secret(token), oauth2.tenant]
 
 
 def _pack_secret(secret: SecretRef) -> list[str]:
@@ -66,8 +83,21 @@ def unpack(slug: str, record: bytes) -> Company:
 
 
 def _unpack_server(slug: str, fields: list[Any]) -> Server:
-    host, port, tls, username, password, ca = fields
-    return Server(host, port, tls, username, _unpack_secret(slug, password), ca)
+    host, port, tls, username, password, ca, *more = fields
+    return Server(
+        host,
+        port,
+        tls,
+        username,
+        None if password is None else _unpack_secret(slug, password),
+        ca,
+        _unpack_oauth2(slug, more) if more else None,
+    )
+
+
+def _unpack_oauth2(slug: str, fields: list[Any]) -> OAuth2:
+    client, grant, token, tenant = fields
+    return OAuth2(slug, client, Grant(grant), None if token is None else _unpack_secret(slug, token), tenant)
 
 
 def _unpack_secret(slug: str, fields: list[str]) -> SecretRef:

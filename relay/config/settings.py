@@ -159,6 +159,28 @@ class Secrets(Model):
     )
 
 
+class OAuthClient(Model):
+    """One of our registrations with an issuer of tokens, for companies whose servers want OAuth2."""
+
+    issuer: Literal["google", "microsoft"] | None = Field(
+        default=None, description="Fills in addresses and scopes of a well-known issuer."
+    )
+    client_id: Line = Field(description="The registration's id; for a Google service account, its address.")
+    client_secret: Secret | None = Field(default=None, description="The registration's secret.")
+    key: Secret | None = Field(
+        default=None, description="PEM private key (RSA) to sign assertions with, instead of a secret."
+    )
+    key_id: Line | None = Field(
+        default=None, description="The key's name with the issuer: kid for Google, x5t for Microsoft."
+    )
+    token_url: Line | None = Field(default=None, description="Where tokens are issued.")
+    authorize_url: Line | None = Field(default=None, description="Where people give consent.")
+    device_url: Line | None = Field(default=None, description="Where consent by a code begins (RFC 8628).")
+    scope: Line | None = Field(default=None, description="What we ask permission for.")
+    ca: FilePath | None = Field(default=None, description="PEM file of authorities to trust besides the system's.")
+    internal: bool = Field(default=False, description="Let the issuer be within our own networks.")
+
+
 class Dns(Model):
     """How names are looked up."""
 
@@ -287,6 +309,9 @@ class Settings(Model):
     apps: dict[AppName, App] = Field(default_factory=dict, description="Programs that submit mail, by login name.")
     dkim: tuple[DkimKey, ...] = Field(default=(), strict=False, description="Keys to sign mail with.")
     secrets: Secrets = Field(description="Secrets of the relay itself.")
+    oauth2: dict[AppName, OAuthClient] = Field(
+        default_factory=dict, description="Our registrations with issuers of tokens, by a name of ours."
+    )
     dns: Dns = Field(default=Dns(), description="How names are looked up.")
     limits: Limits = Field(default=Limits(), description="What peers may ask of us.")
     notices: Notices = Field(default=Notices(), description="Mail that the relay writes to people.")

@@ -16,6 +16,7 @@ from relay.delivery.session import Opening, OpenSession, open_session
 from relay.delivery.trouble import AttemptError
 from relay.delivery.unreachable import Unreachable
 from relay.dns import Resolver
+from relay.facts.tokens import Tokens
 from relay.mail.author import AuthorError
 from relay.mail.reply import Reply
 from relay.policy.decision import Decision
@@ -71,6 +72,7 @@ class World:
     resolver: Resolver
     clock: Clock
     unreachable: Unreachable
+    tokens: Tokens
 
 
 @dataclass(slots=True)
@@ -133,7 +135,8 @@ class Attempts:
         """Try target after target until one has said something about the mail itself."""
         result: AttemptResult | None = None
         settings = batch.active.snapshot.settings
-        opening = Opening(settings.hostname, settings.delivery.timeouts, batch.active.keyring.secret)
+        secret = batch.active.keyring.secret
+        opening = Opening(settings.hostname, settings.delivery.timeouts, secret, self.world.tokens)
         try:
             async for target in find_targets(batch.route, self.world.resolver):
                 self.close()

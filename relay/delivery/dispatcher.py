@@ -20,6 +20,8 @@ from relay.delivery.unreachable import Unreachable
 from relay.events import Event, EventType, Json
 from relay.facts.accounts import account_key
 from relay.facts.domains import DomainFacts
+from relay.facts.tokens import Tokens
+from relay.http import HttpClient
 from relay.policy.decision import Decision, Hold, Wait
 from relay.policy.outcome import Action, Fault, Outcome, Phase, Scope, Trouble, classify
 from relay.store.spool import Delivery, Entry, Message, SpoolError
@@ -47,7 +49,8 @@ class Dispatcher:
             sending.active, lambda: sending.spool.facts, sending.resolver, sending.clock, sending.events.emit
         )
         self.planner = Planner(sending.active, self.domains)
-        self._world = World(sending.spool, sending.resolver, sending.clock, Unreachable())
+        tokens = Tokens(sending.active, lambda: sending.spool.facts, HttpClient(sending.resolver), sending.clock)
+        self._world = World(sending.spool, sending.resolver, sending.clock, Unreachable(), tokens)
         self._recorder = Recorder(sending, self.look)
         self._tasks: set[asyncio.Future[None]] = set()
         self._lanes: Lanes[Batch] = Lanes(self._width, self._carrier, self._spawn)

@@ -17,9 +17,11 @@ import aiosmtplib
 
 from relay.config.secrets import SecretError
 from relay.config.settings import DeliveryTimeouts
+from relay.delivery import bearer
 from relay.delivery.route import Route, Target, TlsPolicy
 from relay.delivery.stream import ReplyStream
 from relay.delivery.trouble import AttemptError
+from relay.facts.tokens import TokenError, Tokens
 from relay.mail.reply import Reply, parse_reply
 from relay.policy.company import SecretRef, Server
 from relay.policy.outcome import Fault, Phase, Trouble
@@ -50,11 +52,12 @@ class OpenSession:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How to introduce ourselves, how patient to be, and who looks up passwords."""
+    """How to introduce ourselves, how patient to be, and who looks up passwords and tokens."""
 
     hostname: str
     timeouts: DeliveryTimeouts
     secret: Callable[[SecretRef], str]
+    tokens: Tokens
 
 
 async def open_session(target: Target, route: Route, opening: Opening) -> OpenSession:
@@ -141,18 +144,59 @@ async def _secure(client: aiosmtplib.SMTP, tls: TlsPolicy, timeouts: DeliveryTim
 
 
 async def _login(client: aiosmtplib.SMTP, server: Server, opening: Opening) -> None:
+    if client.transport is None or client.transport.get_extra_info("ssl_object") is None:
+        raise AttemptError(Trouble(Fault.NO_TLS, "no login goes over a connection without TLS"), Phase.LOGIN)
     timeout = opening.timeouts.command
-    try:
-        password = opening.secret(server.password)
-    except SecretError as error:
-        raise AttemptError(Trouble(Fault.SECRET, str(error)), Phase.LOGIN) from None
     # One mechanism, chosen here: trying all after a refusal is how accounts get locked.
+    if server.oauth2 is not None:
+        await _login_with_token(client, server, opening)
+        return
+    password = _password_of(server, opening)
     if "plain" in client.supported_auth_methods:
         await _step(client.auth_plain(server.username, password, timeout=timeout), Phase.LOGIN)
     elif "login" in client.supported_auth_methods:
         await _step(client.auth_login(server.username, password, timeout=timeout), Phase.LOGIN)
     else:
         raise AttemptError(Trouble(Fault.NO_LOGIN, "the server offers neither AUTH PLAIN nor LOGIN"), Phase.LOGIN)
+
+
+def _password_of(server: Server, opening: Opening) -> str:
+    if server.password is None:
+        raise AttemptError(Trouble(Fault.SECRET, "the server has neither a password nor oauth2"), Phase.LOGIN)
+    try:
+        return opening.secret(server.password)
+    except SecretError as error:
+        raise AttemptError(Trouble(Fault.SECRET, str(error)), Phase.LOGIN) from None
+
+
+async def _login_with_token(client: aiosmtplib.SMTP, server: Server, opening: Opening) -> None:
+    offered = client.server_auth_methods
+    mechanism = next((one for one in bearer.MECHANISMS if one.lower() in offered), None)
+    if mechanism is None:
+        raise AttemptError(Trouble(Fault.NO_LOGIN, "the server offers no login with a token"), Phase.LOGIN)
+    try:
+        token = await opening.tokens.access(server)
+    except TokenError as error:
+        raise AttemptError(error.trouble, Phase.LOGIN) from None
+    response = bearer.first_response(mechanism, server, token)
+
+    async def talk() -> Reply:
+        answer = await client.execute_command(b"AUTH", mechanism.encode(), response, timeout=opening.timeouts.command)
+        if answer.code != 334:
+            return parse_reply(answer.code, answer.message)
+        # What is wrong comes as a challenge; the refusal itself only after another line of ours.
+        why = bearer.read_challenge(answer.message)
+        answer = await client.execute_command(bearer.GIVE_UP[mechanism], timeout=opening.timeouts.command)
+        return parse_reply(answer.code, f"{answer.message} ({why})" if why else answer.message)
+
+    try:
+        reply = await _step(talk(), Phase.LOGIN)
+    except ValueError:
+        raise AttemptError(Trouble(Fault.PROTOCOL, "the server's answer is not SMTP"), Phase.LOGIN) from None
+    if reply.code != 235:
+        if reply.is_permanent:
+            await opening.tokens.refused(server)
+        raise AttemptError(reply, Phase.LOGIN)
 
 
 async def _step(call: Awaitable[T], phase: Phase) -> T:

@@ -59,16 +59,42 @@ class SecretRef:
         return f"{self.kind}:{self.place if self.kind is SecretKind.SEALED else self.name}"
 
 
+class Grant(StrEnum):
+    """How a token is had: by the company's consent, as an application (RFC 6749 4.4), or as a service (RFC 7523)."""
+
+    REFRESH_TOKEN = "refresh-token"  # noqa: S105 -- the name of a grant
+    CLIENT_CREDENTIALS = "client-credentials"
+    JWT_BEARER = "jwt-bearer"
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth2:
+    """Login with a token. `company` is whose it is, `client` one of our registrations with issuers of tokens.
+
+    `refresh_token` is one that was had elsewhere; without it the company has to consent.
+    """
+
+    company: str
+    client: str
+    grant: Grant = Grant.REFRESH_TOKEN
+    refresh_token: SecretRef | None = None
+    tenant: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The company's own submission server. `ca` is a PEM file to trust besides the system's authorities."""
+    """The company's own submission server. `ca` is a PEM file to trust besides the system's authorities.
+
+    There is either a password or OAuth2.
+    """
 
     host: str
     port: int
     tls: Literal["starttls", "implicit"]
     username: str
-    password: SecretRef
+    password: SecretRef | None
     ca: str | None = None
+    oauth2: OAuth2 | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class Fault(StrEnum):
     NO_LOGIN = "no-login"
     FACTS = "facts"
     SECRET = "secret"  # noqa: S105 -- the name of a fault
+    CONSENT = "consent"
     TOO_LARGE = "too-large"
     NO_EIGHT_BIT = "no-8bitmime"
     NO_SMTPUTF8 = "no-smtputf8"
@@ -112,6 +113,7 @@ _FAULTS = {
     Fault.NO_TLS: (Action.HOLD, Scope.ACCOUNT, "4.7.10"),
     Fault.NO_LOGIN: (Action.HOLD, Scope.ACCOUNT, "4.7.10"),
     Fault.SECRET: (Action.HOLD, Scope.ACCOUNT, "4.7.8"),
+    Fault.CONSENT: (Action.HOLD, Scope.ACCOUNT, "4.7.8"),
     Fault.TOO_LARGE: (Action.FAIL, Scope.MESSAGE, "5.3.4"),
     Fault.NO_EIGHT_BIT: (Action.FAIL, Scope.MESSAGE, "5.6.3"),
     Fault.NO_SMTPUTF8: (Action.FAIL, Scope.MESSAGE, "5.6.7"),

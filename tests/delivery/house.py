@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from relay.config.keyring import Active, Keyring
+from relay.config.sealing import SealingKeys
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.delivery.attempt import AttemptResult, Attempts, Batch, World
@@ -17,6 +18,8 @@ from relay.delivery.route import Route, TlsPolicy
 from relay.delivery.unreachable import Unreachable
 from relay.dns import Resolver
 from relay.events import Event, EventType
+from relay.facts.tokens import Tokens
+from relay.http import HttpClient
 from relay.mail.address import Address, parse_address
 from relay.mail.dkim import BodyHash, Signer
 from relay.mail.envelope import Envelope, Recipient
@@ -145,7 +148,8 @@ class House:
         self.companies = companies or self.companies
         self.changes |= changes
         snapshot = Snapshot.of(make_settings(**self.changes), self.companies)
-        self.active = Active(snapshot, Keyring((SECRET,), self.signers, delegated=self.delegated))
+        keyring = Keyring((SECRET,), self.signers, SealingKeys([SECRET * 2]), delegated=self.delegated)
+        self.active = Active(snapshot, keyring)
 
     def host(self, domain: str, *ips: str) -> None:
         """Let the DNS say that a domain's mail goes to these addresses, in this order."""
@@ -202,7 +206,11 @@ class House:
         return Batch(entry.message, entry.deliveries, decision or AS_IT_IS, route, self.active)
 
     def attempts(self) -> Attempts:
-        return Attempts(World(self.spool, self.resolver, self.clock, self.unreachable))
+        return Attempts(World(self.spool, self.resolver, self.clock, self.unreachable, self.tokens()))
+
+    def tokens(self) -> Tokens:
+        """The tokens of another worker."""
+        return Tokens(lambda: self.active, lambda: self.spool.facts, HttpClient(self.resolver), self.clock)
 
     async def attempt(self, *recipients: str | Recipient, **fields: Any) -> AttemptResult:
         """One attempt over a session of its own."""

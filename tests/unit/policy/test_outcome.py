@@ -108,6 +108,7 @@ FAULTS = {
     Fault.NO_TLS: (*HOLD_ACCOUNT, "4.7.10"),
     Fault.NO_LOGIN: (*HOLD_ACCOUNT, "4.7.10"),
     Fault.SECRET: (*HOLD_ACCOUNT, "4.7.8"),
+    Fault.CONSENT: (*HOLD_ACCOUNT, "4.7.8"),
     Fault.TOO_LARGE: (*FAIL_MESSAGE, "5.3.4"),
     Fault.NO_EIGHT_BIT: (*FAIL_MESSAGE, "5.6.3"),
     Fault.NO_SMTPUTF8: (*FAIL_MESSAGE, "5.6.7"),

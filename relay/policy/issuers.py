@@ -1,0 +1,53 @@
+"""Issuers of OAuth2 tokens that everybody uses: where they are asked, and for what.
+
+In charge of the addresses and scopes of Google and Microsoft. What a registration says for itself goes before.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Where to ask an issuer; an empty URL means that it does not do that.
+
+    `scope` is for a person's consent, `service_scope` for a registration that acts by itself; `consent` are
+    parameters of the page where people consent.
+    """
+
+    token_url: str = ""
+    authorize_url: str = ""
+    device_url: str = ""
+    scope: str = ""
+    service_scope: str = ""
+    consent: tuple[tuple[str, str], ...] = ()
+
+
+_MICROSOFT = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0"
+_ISSUERS = {
+    "google": Issuer(
+        token_url="https://oauth2.googleapis.com/token",  # noqa: S106 -- an address
+        authorize_url="https://accounts.google.com/o/oauth2/v2/auth",
+        # Google gives no permission for mail by device code.
+        scope="https://mail.google.com/",
+        service_scope="https://mail.google.com/",
+        consent=(("access_type", "offline"), ("prompt", "consent")),
+    ),
+    "microsoft": Issuer(
+        token_url=f"{_MICROSOFT}/token",
+        authorize_url=f"{_MICROSOFT}/authorize",
+        device_url=f"{_MICROSOFT}/devicecode",
+        scope="https://outlook.office.com/SMTP.Send offline_access",
+        service_scope="https://outlook.office365.com/.default",
+        consent=(("prompt", "select_account"),),
+    ),
+}
+
+
+def issuer_named(name: str | None) -> Issuer:
+    """The issuer of that name; one without any address for None or an unknown name."""
+    return _ISSUERS.get(name or "", Issuer())
+
+
+def in_tenant(url: str, tenant: str) -> str:
+    """The URL for an organisation's directory; Microsoft takes any organisation without one."""
+    return url.replace("{tenant}", tenant or "organizations")

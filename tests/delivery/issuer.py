@@ -1,0 +1,67 @@
+"""An issuer of tokens on loopback: rotates, expires, revokes, and keeps what it was asked."""
+
+import asyncio
+import json
+from typing import Self
+from urllib.parse import parse_qs
+
+Form = dict[str, str]
+
+
+class Issuer:
+    """Answers as RFC 6749 wants. `valid` is the refresh token that counts; None: consent was revoked."""
+
+    def __init__(self, *, valid: str | None = "refresh-0", rotates: bool = True, lasts: float = 3600) -> None:
+        self.valid = valid
+        self.rotates = rotates
+        self.lasts = lasts
+        self.asked: list[Form] = []
+        self.paths: list[str] = []
+        self.answer: tuple[int, bytes] | None = None
+        self.before_answer: asyncio.Event | None = None
+        self.arrived = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._server.close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def access(self) -> str:
+        """The access token that counts now."""
+        return f"access-{len(self.asked)}"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            size = next(int(x.split(b":")[1]) for x in head.split(b"\r\n") if x.lower().startswith(b"content-length"))
+            body = (await reader.readexactly(size)).decode()
+            self.paths.append(head.split()[1].decode())
+            self.asked.append({key: values[0] for key, values in parse_qs(body).items()})
+            self.arrived.set()
+            status, answer = self.answer or self._answer(self.asked[-1])
+            if self.before_answer is not None:
+                await self.before_answer.wait()
+            writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(answer), answer))
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    def _answer(self, form: Form) -> tuple[int, bytes]:
+        if form["grant_type"] == "refresh_token" and form["refresh_token"] != self.valid:
+            said: dict[str, object] = {"error": "invalid_grant", "error_description": "Token has been revoked."}
+            return 400, json.dumps(said).encode()
+        said = {"access_token": self.access, "token_type": "Bearer", "expires_in": self.lasts}
+        if form["grant_type"] == "refresh_token" and self.rotates:
+            self.valid = f"refresh-{len(self.asked)}"
+            said["refresh_token"] = self.valid
+        return 200, json.dumps(said).encode()
