@@ -33,6 +33,7 @@ _RENEW = 15.0
 _REST = 60.0
 _CAPS = Caps(seconds=10.0, octets=64 * 1024)
 _MOST = 100
+_FEW_AFTER = 2
 _TELL_AFTER = 5
 _GONE = 410
 
@@ -110,8 +111,8 @@ class _Sender:
         self._fact = fact
         self._progress = Progress.of(fact)
         self._renewed = telling.clock.now()
-        # After a failure one event has to be taken before more are sent.
-        self._most = 1 if self._progress.failures else _MOST
+        # One event that an app chokes on should not keep a hundred from it: after failures, few are sent first.
+        self._most = _MOST if self._progress.failures < _FEW_AFTER else 1
 
     async def run(self) -> None:
         """Send until the app fails, has no webhook any more, or another worker has it."""
@@ -149,7 +150,7 @@ class _Sender:
         if error is None:
             was_told, self._progress = self._progress.told, self._progress.taken(last)
             await self._keep(_LEASE)
-            self._most = min(self._most * 2, _MOST)
+            self._most = min(self._most * 10, _MOST)
             if was_told:
                 self._emit(EventType.WEBHOOK_BACK)
             return None

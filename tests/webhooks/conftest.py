@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from relay.webhooks import courier, progress
+from tests.peers.app_endpoint import Receiver
 
 from .house import House
-from .receiver import Receiver
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ import pytest
 from relay.events import EventType
 from relay.webhooks import courier
 from relay.webhooks.progress import Progress
+from tests.peers.app_endpoint import Receiver
 
 from .house import SECRET
-from .receiver import Receiver
 
 
 async def test_an_app_hears_what_happens_to_its_mail_and_knows_that_it_is_from_us(house, receiver):
