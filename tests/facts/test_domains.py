@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from relay.config.keyring import Active, Keyring
 from relay.config.settings import Settings
@@ -17,6 +18,7 @@ from relay.facts.domains import KIND, DomainFacts
 from relay.facts.unstored import Unstored
 from relay.mail.address import Address
 from relay.mail.challenge import challenge_name, challenge_text
+from relay.mail.dkim import Signer
 from relay.policy.company import Company, IdentityKind
 from relay.policy.standing import State
 from relay.sandbox.dns_server import DnsServer
@@ -41,6 +43,9 @@ class Clock:
         return self.at
 
 
+D1, D2 = (Signer(DOMAIN, selector, ed25519.Ed25519PrivateKey.generate()) for selector in ("d1", "d2"))
+
+
 @dataclass
 class Place:
     """A name server, a store, and as many workers as a test wants."""
@@ -51,6 +56,7 @@ class Place:
     companies: tuple[Company, ...] = (COMPANY,)
     events: list[Event] = field(default_factory=list)
     changes: dict[str, Any] = field(default_factory=dict)
+    keys: tuple[Signer, ...] = ()
 
     def __post_init__(self) -> None:
         self.configure()
@@ -66,7 +72,7 @@ class Place:
             "secrets": {"signing": [{"file": "never-read"}]},
         }
         snapshot = Snapshot.of(Settings.model_validate(given | self.changes), self.companies)
-        self.active = Active(snapshot, Keyring((SECRET,), {}))
+        self.active = Active(snapshot, Keyring((SECRET,), {}, delegated=self.keys))
 
     def worker(self, facts: Any = None) -> DomainFacts:
         resolver = Resolver([self.dns.address], clock=self.clock)
@@ -240,6 +246,34 @@ async def test_another_author_means_another_domain(place) -> None:
     moved = replace(COMPANY, author=Address("info", "other.example"))
     assert (await facts.about(moved)).state is State.FAILS
     assert place.told == ["domain-passes"]
+
+
+async def test_keys_change_without_a_mail_that_nobody_vouches_for(place) -> None:
+    """The company has pointed to both selectors once; the rest happens in our own zone."""
+    zones = place.dns.zones
+    place.publish(BAD)
+    zones.publish("_dmarc.shop.example", "TXT", "v=DMARC1; p=reject")
+    for selector in ("d1", "d2"):
+        zones.publish(f"{selector}._domainkey.{SHOP}", "CNAME", f"{selector}._domainkey.{DOMAIN}.")
+
+    async def signing(*keys: Signer) -> tuple[str, ...]:
+        if keys != place.keys:
+            place.keys = keys
+            place.configure()
+        place.clock.at += TTL
+        standing = await place.worker().about(COMPANY)
+        assert standing.state is State.PASSES
+        return standing.evidence.selectors
+
+    zones.publish(f"d1._domainkey.{DOMAIN}", "TXT", D1.record)
+    assert await signing(D1) == ("d1",)
+    assert await signing(D2, D1) == ("d1",)  # the new key is not to be seen yet
+    zones.publish(f"d2._domainkey.{DOMAIN}", "TXT", D2.record)
+    assert await signing(D2, D1) == ("d2",)
+    zones.publish(f"d1._domainkey.{DOMAIN}", "TXT", "v=DKIM1; p=")
+    assert await signing(D2) == ("d2",)
+    zones.break_name(f"d2._domainkey.{SHOP}", FaultKind.SERVFAIL)
+    assert await signing(D2) == ("d2",)
 
 
 async def test_domains_are_watched_when_nobody_asks(place) -> None:
