@@ -18,6 +18,7 @@ hostname: mx1.my.relay.example
 domain: my.relay.example
 postmaster: postmaster@operator.example
 sending_addresses: ["203.0.113.7"]
+verification: {required: false}
 secrets: {signing: [{env: BENCH_SIGNING_SECRET}]}
 apps:
   billit-web: {networks: [127.0.0.0/8], companies: all}

@@ -23,22 +23,26 @@ from relay.delivery.dispatcher import Dispatcher
 from relay.delivery.recording import Sending
 from relay.dns import Resolver
 from relay.events import Event, EventType, Json
+from relay.facts.addresses import Addresses
 from relay.http import HttpClient
 from relay.intake.gate import Gate, Peer
 from relay.intake.limits import Connections, Rate, Receiving
 from relay.intake.logins import Logins
 from relay.intake.mx import MxDesk
 from relay.intake.session import Office, Session
-from relay.intake.submission import SubmissionDesk
+from relay.intake.submission import Common, SubmissionDesk
 from relay.journal import Journal, metrics_page
 from relay.log import set_up_log
 from relay.notices.courier import Courier, Posting
 from relay.smtpd import Server, TlsMode, listen
 from relay.store.open import open_spool
 from relay.store.spool import Spool, SpoolError
+from relay.web.address_calls import AddressCalls
 from relay.web.api import Api
+from relay.web.confirm import ConfirmPage
 from relay.web.events import event_routes
 from relay.web.health import health_routes
+from relay.web.pages import Pages
 from relay.web.server import WebServer
 from relay.webhooks.courier import Telling, Webhooks
 
@@ -85,11 +89,12 @@ class Worker:
         self._spool: Spool = open_spool(settings.store, worker=self._who.name, pid=self._who.pid, clock=self._clock)
         servers = [str(server) for server in settings.dns.servers]
         self._resolver = Resolver(servers, settings.dns.timeout, clock=self._clock)
+        self._addresses = Addresses(lambda: self._active, self._spool, self._clock, wake=self._wake_courier)
         self._dispatcher = Dispatcher(
-            Sending(lambda: self._active, self._spool, self._resolver, self._clock, self._journal)
+            Sending(lambda: self._active, self._spool, self._resolver, self._clock, self._journal, self._addresses)
         )
         posting = Posting(lambda: self._active, self._spool, self._clock, self._journal, self._dispatcher.look)
-        self._courier = Courier(posting)
+        self._courier = Courier(posting, self._addresses)
         self._webhooks = Webhooks(
             Telling(lambda: self._active, self._spool, HttpClient(self._resolver), self._clock, self._journal)
         )
@@ -142,8 +147,10 @@ class Worker:
 
         apps, outside = office(), office()
 
+        common = Common(lambda: self._active, logins, rate, self._clock, self._addresses)
+
         def submission(peer: Peer) -> Gate:
-            desk = SubmissionDesk(lambda: self._active, peer=peer, logins=logins, rate=rate, clock=self._clock)
+            desk = SubmissionDesk(common, peer)
             return Session(apps, desk, peer)
 
         def mx(peer: Peer) -> Gate:
@@ -161,9 +168,20 @@ class Worker:
                 self._servers.append(await self._serve(listener, gates))
         if listeners.web is not None:
             api = Api(lambda: self._active, logins, self._clock, self._journal)
-            health = health_routes(ready=self._ready, metrics=self._metrics)
-            self._web = WebServer([*health, *api.routes(), *event_routes(api, self._spool)])
-            tasks.create_task(self._web.run_on(_bind(listeners.web.address)))
+            confirm = ConfirmPage(lambda: self._active, self._addresses, Pages(), self._clock, self._journal)
+            self._web = WebServer(
+                [
+                    *health_routes(ready=self._ready, metrics=self._metrics),
+                    *confirm.routes(),
+                    *api.routes(),
+                    *AddressCalls(self._addresses).routes(api),
+                    *event_routes(api, self._spool),
+                ]
+            )
+            web = _bind(listeners.web.address)
+            # From here on nobody who comes is turned away, however long the server takes to get up.
+            web.listen()
+            tasks.create_task(self._web.run_on(web))
 
     async def _serve(self, listener: Listener | MxListener, gates: Callable[[Peer], Gate]) -> Server:
         return await listen(
@@ -186,6 +204,9 @@ class Worker:
             self._web.stop()
         for task in background:
             task.cancel()
+
+    def _wake_courier(self) -> None:
+        self._courier.wake()
 
     async def _every(
         self, seconds: float, work: Callable[[], Awaitable[None]], done: Callable[[], None] = lambda: None

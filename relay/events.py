@@ -41,6 +41,7 @@ class EventType(StrEnum):
     WEBHOOK_FAILING = "webhook-failing"
     WEBHOOK_BACK = "webhook-back"
     WEBHOOK_GONE = "webhook-gone"
+    ADDRESS_CONFIRMED = "address-confirmed"
     FAULT = "fault"
     WORKER_DIED = "worker-died"
     WORKER_SILENT = "worker-silent"

@@ -23,6 +23,7 @@ apps:
     companies: all
 dkim:
   - {{domain: {domain}, selector: {selector}, key: {{file: {key}}}}}
+verification: {{required: false}}
 secrets:
   signing:
     - {{file: {directory}/signing-secret}}

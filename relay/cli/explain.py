@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,6 +78,17 @@ async def _known_facts(store: str) -> AsyncIterator["Unstored"]:
         await spool.stop()
 
 
+@dataclass(frozen=True, slots=True)
+class _Looking:
+    """The facts, for somebody who lets nothing go."""
+
+    facts: "Unstored"
+
+    async def release(self, hold_key: str, *, now: float) -> int:  # noqa: ARG002 -- Spool's shape
+        """See Spool.release."""
+        return 0
+
+
 def _sender(text: str, snapshot: "Snapshot") -> Address | None:
     if text in ("", "<>"):
         return None
@@ -99,28 +111,30 @@ def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
     from relay.config.keyring import Active, Keyring
     from relay.delivery.plan import Planner
     from relay.dns import Resolver
+    from relay.facts.addresses import Addresses
     from relay.facts.domains import DomainFacts
     from relay.intake.gate import Peer
     from relay.intake.limits import Rate
     from relay.intake.logins import Logins
     from relay.intake.mx import MxDesk
-    from relay.intake.submission import SubmissionDesk
+    from relay.intake.submission import Common, SubmissionDesk
     from relay.store.open import visit_spool
 
     settings, clock = snapshot.settings, SystemClock()
     active = Active(snapshot, Keyring.load(settings))
     resolver = Resolver([str(server) for server in settings.dns.servers], settings.dns.timeout, clock=clock)
-    nowhere, logins = Peer(ip_address("::"), 0), Logins()
+    nowhere, addresses = Peer(ip_address("::"), 0), Addresses(lambda: active, _Looking(facts), clock)
+    common = Common(lambda: active, Logins(), Rate(), clock, addresses)
 
     def submission(app: str) -> SubmissionDesk:
-        desk = SubmissionDesk(lambda: active, peer=nowhere, logins=logins, rate=Rate(), clock=clock)
+        desk = SubmissionDesk(common, nowhere)
         desk.app = app
         return desk
 
     domains = DomainFacts(lambda: active, lambda: facts, resolver, clock, lambda _: None)
     return Explainer(
         active=active,
-        planner=Planner(lambda: active, domains),
+        planner=Planner(lambda: active, domains, addresses.is_confirmed),
         domains=domains,
         resolver=resolver,
         clock=clock,

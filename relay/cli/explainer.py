@@ -17,14 +17,15 @@ from relay.delivery.trouble import AttemptError
 from relay.dns import Resolver
 from relay.facts.domains import DomainFacts
 from relay.intake.mx import MxDesk
-from relay.intake.submission import SubmissionDesk
+from relay.intake.submission import SubmissionDesk, refuse_unconfirmed
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope, MailParameters, Recipient
 from relay.mail.reply import Reply
 from relay.mail.srs import srs_forward
 from relay.mail.verp import TokenError, is_bounce_local
 from relay.policy.company import Company
-from relay.policy.decision import Choice, Decision, ReversePath
+from relay.policy.confirmation import hold_key
+from relay.policy.decision import Choice, Decision, Hold, ReversePath
 from relay.policy.evidence import bounce_domain
 from relay.policy.outcome import Outcome, classify
 from relay.policy.prediction import Prediction, predict_alias, predict_own_domain, predict_own_server
@@ -107,6 +108,10 @@ class Explainer:
         if not apps or company is None:
             return Step(Origin.SUBMISSION, refusal=refusals[0])
         step = await self._step(Origin.SUBMISSION, sender, recipient, company=company.slug, apps=tuple(apps))
+        if isinstance(step.choice, Hold) and step.choice.key == hold_key(company):
+            known = self.active.snapshot.settings.apps
+            patient = tuple(app for app in apps if app in known and known[app].unconfirmed == "hold")
+            step = replace(step, apps=patient) if patient else replace(step, refusal=refuse_unconfirmed(company))
         return replace(step, predictions=await self._predict(company))
 
     async def _predict(self, company: Company) -> tuple[Prediction, ...]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from relay.cli.trouble import ExitCode, Failure
 from relay.config.compiler import compile_settings
 from relay.config.errors import ConfigError, ConfigErrors
 from relay.config.files import read_file
@@ -10,6 +11,7 @@ from relay.config.secrets import reason
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.config.tree import Tree
+from relay.policy.company import Company
 
 
 def read_settings(config: Path) -> Settings:
@@ -39,3 +41,11 @@ def _judged(tree: Tree) -> Snapshot:
     tree.look_at_settings()
     tree.look_at_all()
     return tree.snapshot()
+
+
+def company_in(snapshot: Snapshot, slug: str) -> Company:
+    """The company of that slug; raises Failure when there is none."""
+    company = snapshot.company(slug)
+    if company is None:
+        raise Failure(ExitCode.USAGE, f"relay: there is no company {slug}")
+    return company

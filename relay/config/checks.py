@@ -283,6 +283,11 @@ def _check_the_rest(settings: Settings) -> Iterator[Fault]:
     if settings.postmaster.domain == settings.domain:
         hint = "Write an address outside our alias domain."
         yield ("postmaster",), f"mail for the postmaster would come back to us: {settings.domain} is ours", hint
+    web = settings.listeners.web
+    if settings.verification.required and (web is None or web.public_url is None):
+        message = "companies confirm their addresses on a page of ours, and nothing says where people reach it"
+        hint = "Write listeners: {web: {address: …, public_url: https://…}}, or verification: {required: false}."
+        yield ("listeners", "web"), message, hint
     if settings.limits.receiving_bytes < settings.limits.message_size:
         yield ("limits", "receiving_bytes"), "this is less than limits.message_size: no large mail would ever fit", ""
     if settings.delivery.ca:

@@ -24,6 +24,7 @@ from relay.config.values import (
     Network,
     PasswordHash,
     Port,
+    PublicUrl,
     SealableSecret,
     Secret,
     Selector,
@@ -67,6 +68,9 @@ class WebListener(Model):
     """Where HTTP is spoken. TLS is the business of the reverse proxy before it."""
 
     address: Listening = Field(description="IP address and port: 127.0.0.1:8025.")
+    public_url: PublicUrl | None = Field(
+        default=None, description="Where people and apps reach this listener, through the proxy before it."
+    )
 
 
 class Listeners(Model):
@@ -75,7 +79,7 @@ class Listeners(Model):
     submission: Listener | None = Field(default=None, description="Mail from our apps, usually port 587.")
     submissions: Listener | None = Field(default=None, description="Mail from our apps, usually port 465.")
     mx: MxListener | None = Field(default=None, description="Mail from other servers, port 25.")
-    web: WebListener | None = Field(default=None, description="Metrics, health, and calls of apps.")
+    web: WebListener | None = Field(default=None, description="Pages, calls of apps, metrics and health.")
 
 
 class Tls(Model):
@@ -125,6 +129,10 @@ class App(Model):
     )
     allow_public: bool = Field(default=False, description="Let `networks` hold public addresses.")
     companies: Companies = Field(description="all, or a list of the companies it may send for.")
+    unconfirmed: Literal["hold", "refuse"] = Field(
+        default="hold",
+        description="Mail of a company that has not confirmed its address: hold it until then, or refuse it.",
+    )
     limits: AppLimits = Field(default=AppLimits(), description="How much it may send.")
     webhook: Webhook | None = Field(default=None, description="Tells the app what happens to its mail.")
 
@@ -207,6 +215,15 @@ class Limits(Model):
     idle_timeout: Duration = duration("5m", "Silence after which a session is cut (RFC 5321 4.5.3.2.7: 5 minutes).")
     data_timeout: Duration = duration("15m", "How long the octets of one message may take to come in.")
     receiving_bytes: Size = size("256MiB", "Octets of messages in reception at once in one worker; beyond it, 452.")
+
+
+class Verification(Model):
+    """Whether, and for how long, companies are asked to confirm their addresses."""
+
+    required: bool = Field(
+        default=True, description="No mail goes out for a company that has not confirmed its address."
+    )
+    valid: Duration = duration("7d", "How long the link and the code in the mail that asks are good.")
 
 
 class Notices(Model):
@@ -314,6 +331,7 @@ class Settings(Model):
     )
     dns: Dns = Field(default=Dns(), description="How names are looked up.")
     limits: Limits = Field(default=Limits(), description="What peers may ask of us.")
+    verification: Verification = Field(default=Verification(), description="Confirming companies' addresses.")
     notices: Notices = Field(default=Notices(), description="Mail that the relay writes to people.")
     delivery: Delivery = Field(default=Delivery(), description="How mail leaves.")
     own_domain: OwnDomain = Field(default=OwnDomain(), description="How companies' own domains are watched.")

@@ -219,12 +219,37 @@ def parse_ip(text: str) -> IPAddress:
         raise wrong(f"{shown(text)} is not an IP address", "For example 203.0.113.7 or 2001:db8::7.") from None
 
 
+def parse_public_url(text: str) -> str:
+    """Where people and apps reach our pages: https, or http on this machine alone. Without the slash at its end."""
+    example = "For example https://mail.relay.example."
+    try:
+        url = urlsplit(text)
+        host, _ = url.hostname or "", url.port
+    except ValueError:
+        raise wrong(f"{shown(text)} is not the address of a web site", example) from None
+    if not (host and text.isascii() and text.isprintable() and " " not in text) or url.scheme not in ("http", "https"):
+        raise wrong(f"{shown(text)} is not the address of a web site", example)
+    if url.query or url.fragment or url.username is not None:
+        raise wrong(f"{shown(text)} has more in it than a host and a path", example)
+    if url.scheme == "http" and not _is_this_machine(host):
+        raise wrong(f"{shown(text)}: links in mail need TLS", f"Write https://{host}, and let a proxy speak TLS.")
+    return text.rstrip("/")
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 Selector: TypeAlias = Annotated[str, *_field(parse_selector, "s1", {"maxLength": 63})]
 HostName: TypeAlias = Annotated[str, *_field(parse_host, "mx1.relay.example", {"format": "hostname"})]
 DomainName: TypeAlias = Annotated[str, *_field(parse_domain, "my.relay.example", {"format": "hostname"})]
 TargetHost: TypeAlias = Annotated[str, *_field(parse_target, "smtp.relay.example", {})]
 Listening: TypeAlias = Annotated[Endpoint, *_field(parse_endpoint, "127.0.0.1:2525", {})]
 NameServer: TypeAlias = Annotated[Endpoint, *_field(parse_name_server, "127.0.0.1:5353", {})]
+PublicUrl: TypeAlias = Annotated[str, *_field(parse_public_url, "https://mail.relay.example", {"format": "uri"})]
 Network: TypeAlias = Annotated[IPNetwork, *_field(parse_network, "10.0.0.0/8", {})]
 SendingAddress: TypeAlias = Annotated[IPAddress, *_field(parse_ip, "203.0.113.7", {})]
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]

@@ -22,6 +22,7 @@ from relay.facts.accounts import account_key
 from relay.facts.domains import DomainFacts
 from relay.facts.tokens import Tokens
 from relay.http import HttpClient
+from relay.policy.confirmation import hold_key
 from relay.policy.decision import Decision, Hold, Wait
 from relay.policy.outcome import Action, Fault, Outcome, Phase, Scope, Trouble, classify
 from relay.store.spool import Delivery, Entry, Message, SpoolError
@@ -48,7 +49,7 @@ class Dispatcher:
         self.domains = DomainFacts(
             sending.active, lambda: sending.spool.facts, sending.resolver, sending.clock, sending.events.emit
         )
-        self.planner = Planner(sending.active, self.domains)
+        self.planner = Planner(sending.active, self.domains, sending.addresses.is_confirmed)
         tokens = Tokens(sending.active, lambda: sending.spool.facts, HttpClient(sending.resolver), sending.clock)
         self._world = World(sending.spool, sending.resolver, sending.clock, Unreachable(), tokens)
         self._recorder = Recorder(sending, self.look)
@@ -177,6 +178,8 @@ class Dispatcher:
                 self._lanes.add(batch)
             else:
                 self._spawn(self._give_back(batch))
+        for delivery, wish in plan.holds:
+            await self._ask_to_confirm(delivery.company, wish, entry.message)
         now = self._sending.clock.now()
         settlements = [hold(entry.message, delivery, wish, now) for delivery, wish in plan.holds]
         settlements += [
@@ -184,6 +187,17 @@ class Dispatcher:
         ]
         if settlements:
             await self._record(entry.message, settlements)
+
+    async def _ask_to_confirm(self, slug: str, wish: Hold, message: Message) -> None:
+        """Have the company asked to confirm its address when that is what its mail waits for."""
+        company = self._sending.active().snapshot.company(slug)
+        if company is None or wish.key != hold_key(company):
+            return
+
+        async def ask() -> None:
+            await self._sending.addresses.ask(company, by_itself=True)
+
+        await self._recorder.insist(ask, message)
 
     async def _give_back(self, batch: Batch) -> None:
         keys = [(batch.message.queue_id, delivery.number) for delivery in batch.deliveries]

@@ -1,6 +1,6 @@
 """From a leased message to batches: in whose name, and which way. Facts are looked up here and only here."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from relay.config.keyring import Active
@@ -9,6 +9,7 @@ from relay.delivery.route import choose_route
 from relay.facts.domains import DomainFacts
 from relay.mail.address import Address
 from relay.policy.company import Company
+from relay.policy.confirmation import hold_unconfirmed
 from relay.policy.decision import Choice, Decision, Hold, ReversePath, Wait
 from relay.policy.forward import forward_to_company, forward_to_postmaster, send_notice, send_report
 from relay.policy.identity import choose_identity, needs_standing
@@ -24,12 +25,17 @@ class Plan:
     waits: list[tuple[Delivery, Wait]]
 
 
+Confirmed = Callable[[Company], Awaitable[bool]]
+
+
 class Planner:
     """Decides with the configuration and the facts of the moment."""
 
-    def __init__(self, active: Callable[[], Active], domains: DomainFacts) -> None:
+    def __init__(self, active: Callable[[], Active], domains: DomainFacts, is_confirmed: Confirmed) -> None:
+        """`is_confirmed` says whether a company's address is."""
         self._active = active
         self._domains = domains
+        self._is_confirmed = is_confirmed
 
     async def plan(self, entry: Entry) -> Plan:
         """Decide for every delivery of `entry`, all under one configuration."""
@@ -85,6 +91,8 @@ class Planner:
         """In whose name mail of a company goes out now."""
         if company is None:
             return _gone(slug)
+        if not await self._is_confirmed(company):
+            return hold_unconfirmed(company)
         standing = await self._domains.about(company) if needs_standing(company) else None
         return choose_identity(company, domain=self._active().snapshot.settings.domain, standing=standing)
 

@@ -14,6 +14,7 @@ from relay.delivery.reporting import Reporter
 from relay.delivery.settle import Settlement
 from relay.dns import Resolver
 from relay.events import EventSink
+from relay.facts.addresses import Addresses
 from relay.policy.retry import Patience
 from relay.store.spool import Acceptance, Message, Spool, SpoolError, State
 
@@ -31,6 +32,7 @@ class Sending:
     resolver: Resolver
     clock: Clock
     events: EventSink
+    addresses: Addresses
 
 
 class Recorder:

@@ -77,8 +77,13 @@ class Desk(Protocol):
         """Judge the header."""
         ...
 
-    async def before_commit(self, queue_id: str, recipients: list[Recipient], companies: list[str]) -> list[Event]:
-        """Last additions: may fill in `companies` in place; answers events to store along with the message."""
+    async def before_commit(
+        self, queue_id: str, recipients: list[Recipient], companies: list[str]
+    ) -> list[Event] | Reply:
+        """Last additions: may fill in `companies` in place; answers events to store along with the message.
+
+        Or a refusal, for what only the store knows.
+        """
         ...
 
 
@@ -261,6 +266,8 @@ class Session:
         received = Event(EventType.RECEIVED, message.received_at, message.queue_id, None, self._describe(message))
         try:
             extra = await self._desk.before_commit(message.queue_id, recipients, companies)
+            if isinstance(extra, Reply):
+                return self._refuse("data", extra, queue_id=message.queue_id)
             events = (received, *extra)
             leased = office.outbox.has_room(companies[0])
             await office.spool.commit(Acceptance(message, tuple(companies), leased, events))

@@ -5,12 +5,14 @@ connects from when the configuration says so.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.config.settings import App
 from relay.config.snapshot import Snapshot
 from relay.events import Event
+from relay.facts.addresses import Addresses
 from relay.intake.checks import check_submission
 from relay.intake.gate import Peer
 from relay.intake.limits import Rate
@@ -30,16 +32,28 @@ NULL_PATH = Reply(550, "5.7.1", "Mail from apps needs a company's alias as its s
 TOO_FAST = Reply(451, "4.7.0", "Too many messages in a minute, try again later")
 
 
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What all desks for apps of one worker share."""
+
+    active: Callable[[], Active]
+    logins: Logins
+    rate: Rate
+    clock: Clock
+    addresses: Addresses
+
+
 class SubmissionDesk:
     """Keeps `session.Desk` for one connection of an app."""
 
     origin = Origin.SUBMISSION
 
-    def __init__(self, active: Callable[[], Active], *, peer: Peer, logins: Logins, rate: Rate, clock: Clock) -> None:
-        self._active = active
-        self._logins = logins
-        self._rate = rate
-        self._clock = clock
+    def __init__(self, common: Common, peer: Peer) -> None:
+        self._active = common.active
+        self._logins = common.logins
+        self._rate = common.rate
+        self._clock = common.clock
+        self._addresses = common.addresses
         self._company: Company | None = None
         self.app = self._known_by_network(peer)
 
@@ -100,9 +114,13 @@ class SubmissionDesk:
         queue_id: str,  # noqa: ARG002 -- Desk's shape
         recipients: list[Recipient],  # noqa: ARG002 -- as above
         companies: list[str],  # noqa: ARG002 -- as above
-    ) -> list[Event]:
+    ) -> list[Event] | Reply:
         """See Desk.before_commit."""
-        return []
+        app, company = self._app(self._active().snapshot), self._company
+        if app is None or app.unconfirmed == "hold" or company is None or await self._addresses.is_confirmed(company):
+            return []
+        await self._addresses.ask(company, by_itself=True)
+        return refuse_unconfirmed(company)
 
     def _app(self, snapshot: Snapshot) -> App | None:
         return snapshot.settings.apps.get(self.app) if self.app else None
@@ -112,6 +130,15 @@ class SubmissionDesk:
             if any(peer.address in network for network in app.networks):
                 return name
         return ""
+
+
+def refuse_unconfirmed(company: Company) -> Reply:
+    """The refusal of mail of a company that has not confirmed its address.
+
+    It is final: the app wants to know at once and to tell its user; with 4xx, its queue would try for days.
+    """
+    address = _shown(company.address)
+    return Reply(550, "5.7.1", f"The company has not confirmed its address {address} yet: a mail there asks for it")
 
 
 def _shown(address: Address) -> str:

@@ -26,7 +26,7 @@ _TEXTS = Path(__file__).with_name("texts")
 class Letter:
     """What a notice is made of. `kind` names its template, `values` fill it in; `at` in seconds since the epoch.
 
-    `message_id` stands without brackets.
+    `for_operator`: it goes to the operator in the company's place. `message_id` stands without brackets.
     """
 
     kind: str
@@ -37,6 +37,7 @@ class Letter:
     message_id: str
     at: float
     values: dict[str, str | bool]
+    for_operator: bool = False
 
 
 class Composer:
@@ -50,6 +51,8 @@ class Composer:
         values = {name: _plain(value) for name, value in letter.values.items()}
         values["relay"] = _plain(letter.relay)
         subject, _, body = self._fill(letter, letter.kind, values).partition("\n")
+        if letter.for_operator:
+            body = self._fill(letter, "for-operator", values) + body
         message = EmailMessage(policy=SMTP if letter.to.local.isascii() else SMTPUTF8)
         message["From"] = HeaderAddress(letter.relay, letter.sender.local, letter.sender.ascii_domain)
         message["To"] = HeaderAddress("", letter.to.local, letter.to.ascii_domain)

@@ -1,7 +1,8 @@
 """Sends the notices that are wanted: takes what has fallen due among the facts, writes it, puts it into the queue.
 
-Every notice has the null reverse path, so no bounce comes back, and one recipient gets only so many a day. A wish is
-taken by one worker, and done with only when its mail is stored.
+In charge of who gets a notice: the company at its confirmed address, else the operator; an address that is not
+confirmed gets nothing but the mail that asks for it. Every notice has the null reverse path, so no bounce comes back,
+and one recipient gets only so many a day. A wish is taken by one worker, and done with only when its mail is stored.
 """
 
 import asyncio
@@ -14,7 +15,8 @@ from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.config.settings import Settings
 from relay.events import Event, EventSink, EventType
-from relay.facts import troubles
+from relay.facts import addresses, troubles
+from relay.facts.addresses import Addresses
 from relay.facts.troubles import Trouble
 from relay.intake.queue_id import new_queue_id
 from relay.mail.address import Address
@@ -22,6 +24,7 @@ from relay.mail.dkim import BodyHash
 from relay.mail.envelope import Envelope, Recipient
 from relay.mail.message import header_size
 from relay.notices.compose import Composer, Letter
+from relay.policy import confirmation
 from relay.policy.company import Company, Language, Otherwise
 from relay.store.facts import Fact
 from relay.store.spool import Acceptance, Content, Message, Origin, Spool, SpoolError
@@ -52,6 +55,7 @@ class _Wish:
     to: Address
     values: dict[str, str | bool]
     after: Fact | None
+    for_operator: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +72,13 @@ class Posting:
 class Courier:
     """Sends notices for one worker."""
 
-    def __init__(self, posting: Posting) -> None:
+    def __init__(self, posting: Posting, known: Addresses) -> None:
         self._active = posting.active
         self._spool = posting.spool
         self._clock = posting.clock
         self._events = posting.events
         self._look = posting.look
+        self._addresses = known
         self._composer = Composer()
         self._wanted = asyncio.Event()
 
@@ -98,28 +103,54 @@ class Courier:
     async def send_due(self) -> int:
         """Send what is due now; how many notices went into the queue."""
         sent = 0
-        now = self._clock.now()
-        for fact in await self._spool.facts.take_due(troubles.KIND, now=now, until=now + _CLAIM, limit=_AT_ONCE):
-            try:
-                sent += await self._serve(fact)
-            except SpoolError:
-                raise
-            except Exception:
-                # Seen again when the claim has run out; the others need not wait for it.
-                log.exception("a notice cannot be written", key=fact.key)
+        for kind in (addresses.KIND, troubles.KIND):
+            now = self._clock.now()
+            for fact in await self._spool.facts.take_due(kind, now=now, until=now + _CLAIM, limit=_AT_ONCE):
+                try:
+                    sent += await self._serve(fact)
+                except SpoolError:
+                    raise
+                except Exception:
+                    # Seen again when the claim has run out; the others need not wait for it.
+                    log.exception("a notice cannot be written", key=fact.key)
         if sent:
             self._look()
         return sent
 
     async def _serve(self, fact: Fact) -> int:
-        wish = self._trouble(fact)
+        about_address = fact.kind == addresses.KIND
+        wish = self._question(fact) if about_address else await self._trouble(fact)
         if wish is not None:
             return await self._send(fact, wish)
-        # Nobody is there to be told any more.
-        await self._spool.facts.drop(fact)
+        # Nobody is there to be told any more; what was asked, and whether it was confirmed, stays known.
+        if about_address:
+            await self._spool.facts.put(replace(fact, due=None))
+        else:
+            await self._spool.facts.drop(fact)
         return 0
 
-    def _trouble(self, fact: Fact) -> _Wish | None:
+    def _question(self, fact: Fact) -> _Wish | None:
+        """The mail that asks a company to confirm its address."""
+        active = self._active()
+        slug, _, address = fact.key.partition(" ")
+        company, web = active.snapshot.company(slug), active.snapshot.settings.listeners.web
+        state = addresses.read_state(fact.value)
+        if company is None or str(company.address) != address or state.confirmation is not None:
+            return None
+        if web is None or web.public_url is None:
+            return None
+        secret = active.keyring.signing[0]
+        token = confirmation.link_token(secret, slug, address, state.nonce, expires=int(state.expires))
+        page = f"{web.public_url}/confirm/{slug}"
+        values: dict[str, str | bool] = {
+            "link": f"{page}/{token}",
+            "page": page,
+            "code": confirmation.code(secret, slug, address, state.nonce),
+            "days": str(max(round((state.expires - self._clock.now()) / _DAY), 1)),
+        }
+        return _Wish(company, "confirm-address", company.address, values, replace(fact, due=None))
+
+    async def _trouble(self, fact: Fact) -> _Wish | None:
         """A notice of a trouble, or of its end."""
         settings = self._active().snapshot.settings
         slug, trouble = troubles.read_key(fact.key)
@@ -136,12 +167,14 @@ class Courier:
             "waits": company.otherwise is Otherwise.HOLD,
             "alias": f"{company.alias}@{settings.domain}",
         }
+        confirmed = await self._addresses.is_confirmed(company)
         return _Wish(
             company,
             _OVER[trouble] if state.over else trouble.value,
-            company.address,
+            company.address if confirmed else settings.postmaster,
             values,
             None if state.over else replace(fact, value=troubles.write_trouble(told), due=None),
+            for_operator=not confirmed,
         )
 
     async def _send(self, fact: Fact, wish: _Wish) -> int:
@@ -178,20 +211,22 @@ class Courier:
         message_id = f"{queue_id}@{settings.domain}"
         letter = Letter(
             kind=wish.kind,
-            language=language_of(company, settings),
+            language=settings.notices.language if wish.for_operator else language_of(company, settings),
             to=wish.to,
             sender=Address(SENDER, settings.domain),
             relay=settings.notices.name or settings.domain,
             message_id=message_id,
             at=now,
             values={"company": company.name, "address": str(company.address), **wish.values},
+            for_operator=wish.for_operator,
         )
         envelope = Envelope(None, (Recipient(wish.to),), smtputf8=not wish.to.is_ascii)
         content = self._store(self._composer.compose(letter))
         message = Message(queue_id, Origin.NOTICE, now, "", "", f"<{message_id}>", envelope, content)
         told = {"origin": Origin.NOTICE.value, "notice": wish.kind, "company": company.slug, "to": str(wish.to)}
         events = (Event(EventType.RECEIVED, now, queue_id, None, told),)
-        return Acceptance(message, (company.slug,), leased=False, events=events)
+        # What goes to the operator waits for no company.
+        return Acceptance(message, ("" if wish.for_operator else company.slug,), leased=False, events=events)
 
     def _store(self, data: bytes) -> Content:
         size = header_size(data) or len(data)

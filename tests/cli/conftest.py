@@ -26,6 +26,7 @@ store: sqlite:var/relay.db
 sending_addresses: [127.0.0.1]
 apps:
   billit-web: {networks: [127.0.0.0/8], companies: all}
+verification: {required: false}
 secrets: {signing: [{file: var/signing-secret}]}
 dns: {servers: ["127.0.0.1:9"], timeout: 1s}
 workers: 1
@@ -138,6 +139,10 @@ class Store:
         """Record what an attempt at a leased delivery came to."""
         upcoming = time.time() + 3600 if state is State.QUEUED else 0.0
         await self.spool.record([Change(queue_id, number, state, 1, upcoming, last)], events)
+
+    async def hold(self, queue_id: str, key: str) -> None:
+        """Let a leased delivery wait for `key`."""
+        await self.spool.record([Change(queue_id, 0, State.HELD, 0, 0.0, "waits", hold_key=key)])
 
     async def states(self, queue_id: str) -> list[State]:
         entries = await self.spool.select(Selection(queue_ids=(queue_id,), states=tuple(State)))

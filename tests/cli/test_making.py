@@ -28,7 +28,7 @@ def test_a_new_password_fits_the_hash_beside_it(place):
 def test_the_settings_take_the_snippet_as_it_is(place):
     snippet = place.run("app", "password", "--name", "billing").out.partition("# in relay.yaml\n")[2]
     settings = (place.path / "config/relay.yaml").read_text()
-    start, end = settings.index("apps:"), settings.index("secrets:")
+    start, end = settings.index("apps:"), settings.index("verification:")
     place.write("relay.yaml", settings[:start] + snippet + settings[end:])
     assert place.run("check").code == 0
 

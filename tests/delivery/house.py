@@ -18,6 +18,7 @@ from relay.delivery.route import Route, TlsPolicy
 from relay.delivery.unreachable import Unreachable
 from relay.dns import Resolver
 from relay.events import Event, EventType
+from relay.facts.addresses import Addresses
 from relay.facts.tokens import Tokens
 from relay.http import HttpClient
 from relay.mail.address import Address, parse_address
@@ -95,6 +96,7 @@ def make_settings(**changes: Any) -> Settings:
         "sending_addresses": ["192.0.2.1"],
         "secrets": {"signing": [{"file": "never-read"}]},
         "delivery": delivery,
+        "verification": {"required": False},
     }
     return Settings.model_validate(given | changes)
 
@@ -133,7 +135,10 @@ class House:
 
     def make_dispatcher(self) -> Dispatcher:
         """Another worker's sending side, over the same spool."""
-        dispatcher = Dispatcher(Sending(lambda: self.active, self.spool, self.resolver, self.clock, self.sink))
+        addresses = Addresses(lambda: self.active, self.spool, self.clock)
+        dispatcher = Dispatcher(
+            Sending(lambda: self.active, self.spool, self.resolver, self.clock, self.sink, addresses)
+        )
         let_go = dispatcher._let_go
 
         def watched(deliveries: Sequence[Delivery]) -> None:

@@ -288,9 +288,11 @@ def has_header(name: str, text: str) -> Callable[[Any], bool]:
 
 def _to_fit(world: World, host: str, ports: dict[str, int]) -> dict[str, Any]:
     return {
-        "listeners": {name: {"address": f"{host}:{port}"} for name, port in ports.items()},
+        "listeners": {name: {"address": f"{host}:{port}"} for name, port in ports.items()}
+        | {"web": {"address": f"{host}:{ports['web']}", "public_url": f"http://{host}:{ports['web']}"}},
         "dns": {"servers": [world.dns_address], "timeout": "2s"},
         "delivery": {"port": world.smtp_port, "retry": ["1s"]},
+        "verification": {"required": False},
         "workers": 1,
         "log": {"format": "json"},
     }

@@ -9,12 +9,13 @@ from relay.config.keyring import Active, Keyring
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.events import Event, EventType
+from relay.facts.addresses import Addresses
 from relay.intake.gate import Content, Hello, Peer
 from relay.intake.limits import Connections, Rate, Receiving
 from relay.intake.logins import Logins
 from relay.intake.mx import MxDesk
 from relay.intake.session import Office, Session
-from relay.intake.submission import SubmissionDesk
+from relay.intake.submission import Common, SubmissionDesk
 from relay.mail.address import Address, parse_path
 from relay.mail.envelope import Recipient, parse_mail_parameters, parse_rcpt_parameters
 from relay.mail.reply import Reply
@@ -78,9 +79,10 @@ def make_settings(**changes: Any) -> Settings:
         "postmaster": "postmaster@operator.example",
         "sending_addresses": ["192.0.2.1"],
         "secrets": {"signing": [{"file": "never-read"}]},
+        "verification": {"required": False},
         "apps": {
             "web": {"password": {"hash": HASH}, "companies": "all"},
-            "shop": {"networks": ["10.1.0.0/16", "fd00::/8"], "companies": ["bakery"]},
+            "shop": {"networks": ["10.1.0.0/16", "fd00::/8"], "companies": ["bakery"], "unconfirmed": "refuse"},
         },
     }
     return Settings.model_validate(given | changes)
@@ -106,6 +108,7 @@ class Front:
         self.rate = Rate()
         self.receiving = Receiving()
         self.connections = Connections()
+        self.addresses = Addresses(lambda: self.active, spool, self.clock)
         self.configure()
 
     def configure(self, *, secrets: tuple[bytes, ...] = (SECRET,), **changes: Any) -> None:
@@ -116,8 +119,8 @@ class Front:
     def submission(self, peer: str = "203.0.113.5") -> Session:
         """A session of an app that has not logged in."""
         who = Peer(ip_address(peer), 40000)
-        desk = SubmissionDesk(lambda: self.active, peer=who, logins=self.logins, rate=self.rate, clock=self.clock)
-        return self._session(desk, who)
+        common = Common(lambda: self.active, self.logins, self.rate, self.clock, self.addresses)
+        return self._session(SubmissionDesk(common, who), who)
 
     async def app(self) -> Session:
         """A session of the app `web`, logged in."""

@@ -6,6 +6,7 @@ from relay.events import EventType
 from relay.intake.gate import Hello
 from relay.mail.address import Address
 
+from .front import BAKERY as BAKERY_ITSELF
 from .front import MAIL, PASSWORD, begin, mail, rcpt, send
 
 BAKERY = "<bakery@my.relay.example>"
@@ -196,3 +197,26 @@ async def test_a_new_transaction_forgets_the_company_of_the_last(front):
     reply = await send(session, "<garage@my.relay.example>", ANNA)
     entry = (await front.spool.find(reply.text))[0]
     assert entry.deliveries[0].company == "garage"
+
+
+# A company that has not confirmed its address
+
+
+async def test_mail_of_an_unconfirmed_company_is_taken_and_left_to_be_held(front):
+    front.configure(verification={"required": True})
+    reply = await send(await front.app(), BAKERY, ANNA)
+    assert reply.code == 250
+
+
+async def test_an_app_that_wants_it_so_is_refused_for_good_and_the_company_is_asked(front):
+    front.configure(verification={"required": True})
+    session = front.submission("10.1.2.3")
+    reply = await send(session, BAKERY, ANNA)
+    assert str(reply) == (
+        "550 5.7.1 The company has not confirmed its address info@bakery.example yet: a mail there asks for it"
+    )
+    assert (await front.addresses.state(BAKERY_ITSELF)).sent == 1
+    assert [event.data["verb"] for event in front.sink.of(EventType.REFUSED)] == ["data"]
+    assert not front.outbox.entries
+    await front.addresses.mark(BAKERY_ITSELF, "known")
+    assert (await send(session, BAKERY, ANNA)).code == 250

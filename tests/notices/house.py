@@ -9,6 +9,7 @@ from relay.config.keyring import Active, Keyring
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.events import Event
+from relay.facts.addresses import Addresses
 from relay.facts.troubles import Troubles
 from relay.mail.address import Address
 from relay.notices.courier import Courier, Posting
@@ -60,6 +61,7 @@ class House:
         self.looked = 0
         self.configure()
         self.troubles = Troubles(spool.facts, clock)
+        self.addresses = Addresses(lambda: self.active, spool, clock)
         self.courier = self.make_courier()
 
     def configure(self, *companies: Company, **changes: Any) -> None:
@@ -70,13 +72,15 @@ class House:
             "postmaster": "postmaster@operator.example",
             "sending_addresses": ["192.0.2.1"],
             "secrets": {"signing": [{"file": "never-read"}]},
+            "listeners": {"web": {"address": "127.0.0.1:8025", "public_url": "https://mail.relay.example/x/"}},
         }
         snapshot = Snapshot.of(Settings.model_validate(given | changes), companies or (BAKERY, GARAGE))
         self.active = Active(snapshot, Keyring((SECRET,), {}))
 
     def make_courier(self) -> Courier:
         """Another worker's courier, over the same spool."""
-        return Courier(Posting(lambda: self.active, self.spool, self.clock, self.sink, self._look))
+        posting = Posting(lambda: self.active, self.spool, self.clock, self.sink, self._look)
+        return Courier(posting, self.addresses)
 
     def _look(self) -> None:
         self.looked += 1

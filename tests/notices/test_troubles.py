@@ -6,12 +6,20 @@ from relay.events import EventType
 from relay.facts import troubles
 from relay.facts.troubles import Details, Trouble, Troubles
 from relay.mail.address import Address
-from relay.policy.company import Company
+from relay.policy.company import Company, Language
 from relay.store.spool import Origin
 
-from .house import BAKERY, DAY, GARAGE, House
+from .house import BAKERY, DAY, GARAGE, House, text_of
 
 DOMAIN = Details("bakery.example", "SPF fails", "Publish a record.")
+
+
+@pytest.fixture
+async def house(house: House) -> House:
+    """Companies whose addresses are confirmed."""
+    for company in (BAKERY, GARAGE):
+        await house.addresses.mark(company, "known to us")
+    return house
 
 
 async def subjects(house: House) -> list[str]:
@@ -122,7 +130,7 @@ async def test_a_worker_that_dies_over_a_notice_is_replaced(house: House):
 
 async def test_one_recipient_gets_only_so_many_notices_in_a_day(house: House):
     shared = [Company(f"c{number}", "C", Address("One", "shared.example"), f"c{number}") for number in range(5)]
-    house.configure(*shared, notices={"per_day": 3})
+    house.configure(*shared, notices={"per_day": 3}, verification={"required": False})
     for company in shared:
         await house.troubles.tell(company.slug, Trouble.DOMAIN_LOST, DOMAIN)
     assert len(await subjects(house)) == 3
@@ -143,6 +151,20 @@ async def test_a_notice_that_cannot_be_written_keeps_no_other_waiting(house: Hou
     broken = type(fact)(troubles.KIND, "bakery from-another-version", fact.value, 0, 1.0)
     assert await house.spool.facts.put(broken) is not None
     assert len(await subjects(house)) == 1
+
+
+async def test_who_has_not_confirmed_its_address_is_told_through_the_operator(house: House):
+    stranger = Company("stranger", "Stranger", Address("info", "stranger.example"), "stranger", language=Language.FR)
+    house.configure(stranger)
+    await house.troubles.tell("stranger", Trouble.DOMAIN_LOST, DOMAIN)
+    assert await subjects(house) == ["Stranger: we cannot send as bakery.example"]
+    (entry,) = await house.entries()
+    (delivery,) = entry.deliveries
+    assert (str(delivery.recipient.address), delivery.company) == ("postmaster@operator.example", "")
+    text = text_of(house.read(entry))
+    assert " ".join(text.split()).startswith(
+        "This notice is for Stranger. Its address info@stranger.example is not confirmed, so it goes to you"
+    )
 
 
 @pytest.mark.parametrize("trouble", Trouble)

@@ -12,11 +12,15 @@ from relay.config.keyring import Active, Keyring
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.events import Event, EventType
+from relay.facts.addresses import Addresses
 from relay.intake.logins import Logins
 from relay.mail.address import Address
 from relay.policy.company import Company
+from relay.policy.confirmation import code, link_token
 from relay.store.sqlite.spool import SqliteSpool
 from relay.web.api import Api
+from relay.web.confirm import ConfirmPage
+from relay.web.pages import Pages
 
 NOW = 1_800_000_000.0
 PASSWORD = "the password of the tests"
@@ -79,6 +83,7 @@ class House:
         self.clock = StandingClock()
         self.sink = Sink()
         self.configure()
+        self.addresses = Addresses(lambda: self.active, spool, self.clock)
 
     def configure(self, *companies: Company, **changes: Any) -> None:
         """Take over another configuration, as a reload does."""
@@ -87,6 +92,20 @@ class House:
 
     def api(self) -> Api:
         return Api(lambda: self.active, logins(), self.clock, self.sink)
+
+    def confirm_routes(self) -> list[BaseRoute]:
+        page = ConfirmPage(lambda: self.active, self.addresses, Pages(), self.clock, self.sink)
+        return list(page.routes())
+
+    async def link(self, company: Company) -> str:
+        """Path of the link in the newest mail to that company."""
+        state = await self.addresses.state(company)
+        whom = (company.slug, str(company.address), state.nonce)
+        return f"/confirm/{company.slug}/{link_token(SECRET, *whom, expires=int(state.expires))}"
+
+    async def code(self, company: Company) -> str:
+        """The code in the newest mail to that company."""
+        return code(SECRET, company.slug, str(company.address), (await self.addresses.state(company)).nonce)
 
     def client(self, routes: list[BaseRoute], *, peer: str = "192.0.2.77", **more: Any) -> httpx2.AsyncClient:
         """A client of these routes, from this address."""

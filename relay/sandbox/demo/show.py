@@ -1,7 +1,10 @@
 """What the demonstration does and says, step by step. Every claim it prints is checked; a wrong one is counted."""
 
 import asyncio
+import email
+import email.policy
 import ssl
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,6 +92,10 @@ async def run_demo(config: Path, folder: Path, ports: Ports, *, say: Callable[[s
         say("Starting the relay ...")
         async with RelayProcess(config, folder / "relay.log", ports.submission) as relay:
             show = _Show(ports, world, relay, say)
+            say("Two of the companies are known to us already; an admin confirms their addresses:")
+            for case in _CASES[1:]:
+                mark = ("company", "verify", case.alias, "--mark", "--reason", "a customer for years")
+                say(f"  {(await relay.ask(*mark)).strip()}")
             for number, case in enumerate(_CASES, start=1):
                 await _send(show, number, case)
             await _answer(show)
@@ -107,6 +114,8 @@ async def _send(show: _Show, number: int, case: _Case) -> None:
         show, case.alias, case.to, invoice(name, company=case.company, author=case.author, to=case.to)
     )
     show.say(f"  The app submits it over TLS as {APP}; the relay answers 250 with queue id {queue_id}.")
+    if number == 1:
+        await _confirm(show, case, queue_id)
     received = await show.world.wait_for(case.to, _PATIENCE)
     await _tell_journey(show, queue_id, received)
     show.check(holds=received.header("From") == _from(case), claim=f"From is {_from(case)}")
@@ -115,6 +124,35 @@ async def _send(show: _Show, number: int, case: _Case) -> None:
         show.check(holds=received.verdicts.aligned, claim="SPF or DKIM vouches for the domain in From")
         signed = [result for domain, result in received.verdicts.dkim if domain == RELAY_DOMAIN]
         show.check(holds=signed == ["pass", "pass"], claim=f"both signatures of {RELAY_DOMAIN} verify (Ed25519, RSA)")
+
+
+async def _confirm(show: _Show, case: _Case, queue_id: str) -> None:
+    """The first mail of a company: its address is confirmed first. In a later run, it has been."""
+    known = await show.relay.ask("company", "status", case.alias, "--json")
+    if '"state": "confirmed"' in known:
+        show.say("  The company confirmed its address in an earlier run (`rm -r var` begins anew).")
+        return
+    asked = await show.world.wait_for(lambda received: "/confirm/" in _text(received), _PATIENCE)
+    show.say(f"  It is the company's first mail: it waits, and the relay writes to {asked.recipients[0]}:")
+    show.say(f"    Subject: {asked.header('Subject')}")
+    link = next(line for line in _text(asked).splitlines() if "/confirm/" in line)
+    show.check(holds=not asked.offer.reverse_path, claim="that mail has the null reverse path: no robot answers it")
+    looked = await asyncio.to_thread(_visit, link)
+    waits = await show.relay.ask("queue", "show", queue_id, "--json")
+    show.check(holds='"state": "held"' in waits, claim="a program that looks at the link confirms nothing")
+    done = await asyncio.to_thread(_visit, link, b"do=confirm")
+    show.check(holds=looked == done == 200, claim="the button on the page does, and the mail goes on by itself")
+
+
+def _visit(link: str, form: bytes | None = None) -> int:
+    with urllib.request.urlopen(link, form, timeout=_PATIENCE) as answer:  # noqa: S310 -- our own page
+        return int(answer.status)
+
+
+def _text(received: Received) -> str:
+    message = email.message_from_bytes(received.offer.content, policy=email.policy.default)
+    body = message.get_body(("plain",))
+    return str(body.get_content()) if body is not None else ""
 
 
 async def _answer(show: _Show) -> None:

@@ -31,6 +31,7 @@ dkim:
   - {{domain: my.relay.example, selector: s1, key: {{file: DKIM}}}}
 secrets:
   signing: [{{file: SIGNING}}]
+verification: {{required: false}}
 """
 BAKKERIJ = "name: Bakkerij\naddress: info@bakkerij.example\nalias: bakkerij\n"
 GARAGE = """\
