@@ -1,6 +1,7 @@
 """`relay company verify`: having a company's address confirmed, or confirming it oneself."""
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,12 +12,14 @@ from relay.cli.trouble import ExitCode, Failure
 from relay.store.spool import Spool
 
 if TYPE_CHECKING:
+    from relay.config.snapshot import Snapshot
     from relay.facts.addresses import AddressState
 
 
 def verify(
-    slug: Annotated[str, typer.Argument(metavar="COMPANY", help="The name of its file.")],
+    slug: Annotated[str, typer.Argument(metavar="[COMPANY]", help="The name of its file.")] = "",
     *,
+    everybody: Annotated[bool, typer.Option("--all", help="With --mark: all that are not confirmed.")] = False,
     resend: Annotated[bool, typer.Option("--resend", help="Send the mail that asks again, now.")] = False,
     mark: Annotated[bool, typer.Option("--mark", help="Confirm the address without asking anybody.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why, with --mark: it stays in the record.")] = "",
@@ -38,7 +41,12 @@ def verify(
 
     if mark != bool(reason.strip()) or (mark and resend):
         raise typer.BadParameter("write --resend, or --mark together with --reason")
+    if bool(slug) == everybody or (everybody and not mark):
+        raise typer.BadParameter("name a company, or write --all together with --mark")
     snapshot = read_all(config)
+    if everybody:
+        _mark_all(config, snapshot, reason.strip(), store=store, as_json=as_json)
+        return
     company = company_in(snapshot, slug)
     required = snapshot.settings.verification.required
     if not required and not mark:
@@ -61,3 +69,23 @@ def verify(
         say(f"{company.address}: {told(state, time.time())}")
     if wait and resend:
         raise Failure(ExitCode.ATTENTION, f"relay: another mail may be sent in {ago(wait)}")
+
+
+def _mark_all(config: Path, snapshot: "Snapshot", reason: str, *, store: str, as_json: bool) -> None:
+    from relay.cli.reading import company_in
+    from relay.cli.visit import visit
+    from relay.clock import SystemClock
+    from relay.config.keyring import Active, Keyring
+    from relay.facts.addresses import Addresses
+
+    active = Active(snapshot, Keyring((), {}))
+
+    async def mark_all(spool: Spool) -> int:
+        addresses = Addresses(lambda: active, spool, SystemClock())
+        return sum([await addresses.mark(company_in(snapshot, slug), reason) for slug in sorted(snapshot)])
+
+    marked = visit(config, store or snapshot.settings.store, mark_all)
+    if as_json:
+        print_json({"marked": marked})
+    else:
+        say("1 address confirmed" if marked == 1 else f"{marked} addresses confirmed")

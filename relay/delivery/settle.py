@@ -125,6 +125,8 @@ def hold(message: Message, delivery: Delivery, wish: Hold, now: float) -> Settle
         wish.key,
     )
     data: dict[str, Json] = {"recipient": str(delivery.recipient.address), "reason": wish.reason}
+    if wish.status:
+        data["status"] = wish.status
     if wish.wanted is not None:
         data |= {"company": delivery.company, "wanted": wish.wanted}
     return Settlement(delivery, change, (Event(EventType.HELD, now, message.queue_id, delivery.number, data),))

@@ -108,7 +108,9 @@ class Troubles:
             state = read_trouble(fact.value)
             if state.over:
                 return True
-            if silent or not state.told:
+            # A notice that a courier has in its hands counts as told.
+            waits = not state.told and (fact.due is None or fact.due <= self._clock.now())
+            if silent or waits:
                 if await self._facts.drop(fact):
                     return False
             elif await self._facts.put(

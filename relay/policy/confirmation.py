@@ -75,7 +75,7 @@ def hold_key(company: Company) -> str:
 def hold_unconfirmed(company: Company) -> Hold:
     """What becomes of mail of a company whose address is not confirmed."""
     reason = f"the company has not confirmed its address {company.address} yet; a mail there asks for it"
-    return Hold(hold_key(company), reason)
+    return Hold(hold_key(company), reason, status="4.7.1")
 
 
 def _link(secret: bytes, slug: str, address: str, nonce: str, expires: int) -> str:

@@ -58,12 +58,14 @@ class Decision:
 class Hold:
     """Mail waits until something changes; `key` names what, the same for all mail that waits for it.
 
-    `wanted` is the name that the company wishes first, None when it is not a matter of names.
+    `wanted` is the name that the company wishes first, None when it is not a matter of names. `status` is the enhanced
+    code that says so to machines (RFC 3463), where there is one.
     """
 
     key: str
     reason: str
     wanted: Name | None = None
+    status: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,21 @@ async def test_a_mark_and_its_reason_belong_together(asking, store, words):
     assert "--reason" in ended.err
 
 
+async def test_all_companies_that_are_known_are_marked_in_one_go(asking, store):
+    asking.write("companies/other.yaml", "name: Other\naddress: info@other.example\nalias: other\n")
+    await asking.ask("company", "verify", "other", "--mark", "--reason", "called them")
+    ended = await asking.ask("company", "verify", "--all", "--mark", "--reason", "known before")
+    assert (ended.code, ended.out) == (0, "1 address confirmed\n")
+    reasons = {each["company"]: each["reason"] for each in (await asking.ask(*STATUS, "--json")).json}
+    assert reasons == {"bakkerij-peeters": "known before", "other": "called them"}
+    assert (await asking.ask("company", "verify", "--all", "--mark", "--reason", "x", "--json")).json == {"marked": 0}
+
+
+@pytest.mark.parametrize("words", [(), ("--all",), ("--all", "--resend"), ("x", "--all", "--mark", "--reason", "y")])
+async def test_either_a_company_is_named_or_all_are_marked(asking, store, words):
+    assert (await asking.ask("company", "verify", *words)).code == 2
+
+
 async def test_where_nobody_has_to_confirm_nobody_is_asked(place, store):
     ended = await place.ask(*VERIFY)
     assert ended.code == 1

@@ -103,6 +103,19 @@ async def test_what_ends_before_it_was_told_is_never_told(house: House):
     assert await subjects(house) == []
 
 
+async def test_what_ends_while_it_is_being_told_is_told_to_have_ended(house: House):
+    await house.troubles.tell("garage", Trouble.DOMAIN_LOST, DOMAIN)
+    now = house.clock.at
+    (claimed,) = await house.spool.facts.take_due(troubles.KIND, now=now, until=now + 60, limit=1)
+    await house.troubles.over("garage", Trouble.DOMAIN_LOST)
+    assert await house.courier._serve(claimed) == 1
+    house.clock.at += 1
+    assert await subjects(house) == [
+        "Garage: we cannot send as bakery.example",
+        "Garage: mail from bakery.example works again",
+    ]
+
+
 async def test_what_comes_back_before_its_end_was_told_has_never_been_away(house: House):
     await house.troubles.tell("garage", Trouble.DOMAIN_LOST, DOMAIN)
     await house.courier.send_due()
