@@ -4,13 +4,12 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import lru_cache
-from weakref import WeakValueDictionary
 
 import structlog
 
 from relay.config.keyring import Active
+from relay.delivery.accounts import Accounts
 from relay.delivery.attempt import AttemptResult, Attempts, Batch, World
 from relay.delivery.lanes import Lanes, Width
 from relay.delivery.plan import Planner
@@ -24,7 +23,7 @@ from relay.facts.tokens import Tokens
 from relay.http import HttpClient
 from relay.policy.confirmation import hold_key
 from relay.policy.decision import Decision, Hold, Wait
-from relay.policy.outcome import Action, Fault, Outcome, Phase, Scope, Trouble, classify
+from relay.policy.outcome import Fault, Phase, Trouble, classify
 from relay.store.spool import Delivery, Entry, Message, SpoolError
 
 _MOST_IN_HAND = 1000
@@ -34,9 +33,6 @@ _LEASED_AT_ONCE = 100
 _LOOK_AGAIN = 1.0
 # A lane that is full gives deliveries back for a while, so that the others have room.
 _LANE_FULL = 15.0
-# After an account was refused, mail for it is held without another try: repeated failures lock accounts.
-_BREAKER = 60.0
-_PROBE = 900.0
 
 log = structlog.get_logger("relay.delivery")
 
@@ -57,10 +53,7 @@ class Dispatcher:
         self._lanes: Lanes[Batch] = Lanes(self._width, self._carrier, self._spawn)
         self._in_hand: Counter[str] = Counter()
         self._count = 0
-        self._refused_accounts: dict[str, tuple[float, Outcome]] = {}
-        self._probes: dict[str, float] = {}
-        self._proven_accounts: set[str] = set()
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.accounts = Accounts(sending.clock, self._release_soon)
         self._due = asyncio.Event()
         self._more_waits = False
         self._stopping = False
@@ -131,25 +124,19 @@ class Dispatcher:
         choice = await self.planner.choose_for(self._sending.active().snapshot.company(slug), slug)
         match choice:
             case Decision():
-                return self.account_key(choice) == key and not self._is_probe_due(key)
+                return self.account_key(choice) == key and not self.accounts.is_probe_due(key)
             case Hold():
                 return choice.key == key
             case Wait():
                 # What cannot be looked up now may still be as it was.
                 return True
 
-    def _is_probe_due(self, account: str) -> bool:
-        """Whether to see if the other side has repaired a refused account: a try now and then locks nothing."""
-        now = self._sending.clock.now()
-        last = self._probes.setdefault(account, now)
-        if now - last < _PROBE:
-            return False
-        self._probes[account] = now
-        return True
-
     async def _release(self, key: str) -> None:
         if await self._sending.spool.release(key, now=self._sending.clock.now()):
             self._due.set()
+
+    def _release_soon(self, key: str) -> None:
+        self._spawn(self._recorder.insist(lambda: self._release(key), None))
 
     async def _lease(self) -> int:
         room = min(_LEASED_AT_ONCE, _MOST_IN_HAND - self._count)
@@ -228,30 +215,6 @@ class Dispatcher:
     def decide_again(self, batch: Batch) -> None:
         """Decide anew: no mail goes out by a configuration that is gone."""
         self._spawn(self._dispatch(Entry(batch.message, batch.deliveries)))
-
-    def refused_account(self, account: str, batch: Batch) -> AttemptResult | None:
-        """The refusal of a moment ago, when this very account was refused then."""
-        until, outcome = self._refused_accounts.get(account, (0.0, None))
-        if outcome is None or self._sending.clock.now() >= until:
-            return None
-        return AttemptResult([outcome] * len(batch.deliveries))
-
-    def turn(self, account: str) -> AbstractAsyncContextManager[object]:
-        """One attempt at a time until an account has proved good: many refused logins at once would lock it."""
-        if account in self._proven_accounts:
-            return nullcontext()
-        return self._turns.setdefault(account, asyncio.Lock())
-
-    def note_account(self, account: str, result: AttemptResult) -> None:
-        """Remember whether an attempt found the account in order; mail that waits for it goes on when it did."""
-        for outcome in result.outcomes:
-            if outcome.action is Action.HOLD and outcome.scope is Scope.ACCOUNT:
-                self._proven_accounts.discard(account)
-                self._refused_accounts[account] = (self._sending.clock.now() + _BREAKER, outcome)
-            elif outcome.action is Action.DELIVERED:
-                self._proven_accounts.add(account)
-                if self._refused_accounts.pop(account, None) is not None:
-                    self._spawn(self._recorder.insist(lambda: self._release(account), None))
 
     def settle_batch(self, batch: Batch, result: AttemptResult, account: str) -> None:
         """Write down what an attempt came to, while its carrier goes on."""
@@ -333,11 +296,12 @@ class _Carrier:
             dispatcher.hold_batch(job, error)
 
     async def _attempt_with(self, account: str, job: Batch) -> AttemptResult:
-        async with self._dispatcher.turn(account):
-            result = self._dispatcher.refused_account(account, job)
+        accounts = self._dispatcher.accounts
+        async with accounts.turn(account):
+            result = accounts.refused(account, job)
             if result is None:
                 result = await self._attempts.attempt(job)
-                self._dispatcher.note_account(account, result)
+                accounts.note(account, result)
             return result
 
     def close(self) -> None:

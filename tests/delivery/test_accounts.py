@@ -80,13 +80,13 @@ async def test_a_new_password_releases_at_once_even_within_the_pause(house, tmp_
 
 async def test_a_password_that_changes_during_the_attempt_releases_too(house, tmp_path):
     async with Account(house, tmp_path, WRONG, RIGHT) as account:
-        real = house.dispatcher.note_account
+        real = house.dispatcher.accounts.note
 
-        def note_account(key, result):
+        def note(key, result):
             account.password.write_text("second")
             real(key, result)
 
-        house.dispatcher.note_account = note_account
+        house.dispatcher.accounts.note = note
         queue_id = await account.send()
         assert await account.state(queue_id) is State.HELD
         await house.dispatcher.release_held()
