@@ -38,6 +38,8 @@ class EventType(StrEnum):
     DOMAIN_PASSES = "domain-passes"
     DOMAIN_AT_RISK = "domain-at-risk"
     DOMAIN_LOST = "domain-lost"
+    ACCOUNT_REFUSED = "account-refused"
+    ACCOUNT_BACK = "account-back"
     WEBHOOK_FAILING = "webhook-failing"
     WEBHOOK_BACK = "webhook-back"
     WEBHOOK_GONE = "webhook-gone"

@@ -1,32 +1,54 @@
 """The breaker of accounts on companies' own servers: who was refused is left in peace, and who is repaired goes on.
 
 In charge of one attempt at a time with an account that has not proved good, of not trying a refused one again at once,
-and of trying it now and then. Decides nothing about mail: what an attempt came to is `relay.policy.outcome`'s.
+of trying it now and then, and of saying once what is wrong. Workers share what they know through the store; a store in
+trouble costs a try, not a mail. Decides nothing about mail: what an attempt came to is `relay.policy.outcome`'s.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
 from weakref import WeakValueDictionary
+
+import structlog
 
 from relay.clock import Clock
 from relay.delivery.attempt import AttemptResult, Batch
-from relay.policy.outcome import Action, Outcome, Scope
+from relay.events import Event, EventType, Json
+from relay.facts.accounts import AccountState, AccountStates
+from relay.facts.troubles import Details, Trouble, Troubles
+from relay.policy.outcome import Action, Outcome, Phase, Scope
+from relay.policy.refusals import Cause, Refusal
+from relay.store.spool import SpoolError
 
 # After an account was refused, mail for it is held without another try: repeated failures lock accounts.
 _BREAKER = 60.0
 _PROBE = 900.0
+# An account in order is looked up again after so long: somebody else may have found it refused.
+_TRUSTED = 5.0
+
+log = structlog.get_logger("relay.delivery")
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What the breaker works with; `release` lets mail go that waits for an account."""
+
+    states: AccountStates
+    troubles: Callable[[], Troubles]
+    clock: Clock
+    emit: Callable[[Event], None]
+    release: Callable[[str], None]
 
 
 class Accounts:
-    """What one worker knows about accounts, by their keys; `release` lets mail go that waits for one."""
+    """What one worker knows about accounts, by their keys."""
 
-    def __init__(self, clock: Clock, release: Callable[[str], None]) -> None:
-        self._clock = clock
-        self._release = release
-        self._refused: dict[str, tuple[float, Outcome]] = {}
-        self._probes: dict[str, float] = {}
-        self._proven: set[str] = set()
+    def __init__(self, knowledge: Knowledge) -> None:
+        self._knows = knowledge
+        self._clock = knowledge.clock
+        self._proven: dict[str, float] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def turn(self, account: str) -> AbstractAsyncContextManager[object]:
@@ -35,29 +57,94 @@ class Accounts:
             return nullcontext()
         return self._turns.setdefault(account, asyncio.Lock())
 
-    def refused(self, account: str, batch: Batch) -> AttemptResult | None:
-        """The refusal of a moment ago, when this very account was refused then."""
-        until, outcome = self._refused.get(account, (0.0, None))
-        if outcome is None or self._clock.now() >= until:
-            return None
-        return AttemptResult([outcome] * len(batch.deliveries))
-
-    def note(self, account: str, result: AttemptResult) -> None:
-        """Remember whether an attempt found the account in order; mail that waits for it goes on when it did."""
-        for outcome in result.outcomes:
-            if outcome.action is Action.HOLD and outcome.scope is Scope.ACCOUNT:
-                self._proven.discard(account)
-                self._refused[account] = (self._clock.now() + _BREAKER, outcome)
-            elif outcome.action is Action.DELIVERED:
-                self._proven.add(account)
-                if self._refused.pop(account, None) is not None:
-                    self._release(account)
-
-    def is_probe_due(self, account: str) -> bool:
-        """Whether to see if the other side has repaired a refused account: a try now and then locks nothing."""
+    async def refused(self, account: str, batch: Batch) -> AttemptResult | None:
+        """The refusal of a moment ago, when this very account was refused then, by whichever worker."""
         now = self._clock.now()
-        last = self._probes.setdefault(account, now)
-        if now - last < _PROBE:
-            return False
-        self._probes[account] = now
-        return True
+        if now < self._proven.get(account, 0.0):
+            return None
+        try:
+            state = await self._knows.states.of(batch.company)
+        except SpoolError as error:
+            log.warning("the state of an account cannot be read", company=batch.company, error=str(error))
+            return None
+        if state is None or state.account != account:
+            if account in self._proven:
+                self._proven[account] = now + _TRUSTED
+            return None
+        self._proven.pop(account, None)
+        if now >= state.until:
+            return None
+        return AttemptResult([_outcome_of(state)] * len(batch.deliveries))
+
+    async def note(self, account: str, batch: Batch, result: AttemptResult) -> None:
+        """Remember whether an attempt found the account in order; mail that waits for it goes on when it did."""
+        try:
+            for outcome in result.outcomes:
+                if outcome.action is Action.DELIVERED:
+                    await self._prove(account, batch)
+                elif outcome.scope is Scope.ACCOUNT and (outcome.action is Action.HOLD or _pause_of(outcome)):
+                    await self._refuse(account, batch, outcome)
+        except SpoolError as error:
+            log.warning("the state of an account cannot be kept", company=batch.company, error=str(error))
+
+    async def may_try(self, account: str, slug: str) -> bool:
+        """Whether held mail may go although nothing of ours has changed: a try now and then locks nothing."""
+        state = await self._knows.states.of(slug)
+        if state is None or state.account != account:
+            return True
+        return await self._knows.states.claim_probe(slug, now=self._clock.now(), every=_PROBE)
+
+    async def _prove(self, account: str, batch: Batch) -> None:
+        if account in self._proven:
+            return
+        before = await self._knows.states.prove(batch.company)
+        self._proven[account] = self._clock.now() + _TRUSTED
+        await self._knows.troubles().over(batch.company, Trouble.CONSENT_NEEDED, Trouble.ACCOUNT_REFUSED)
+        if before is not None:
+            self._say(EventType.ACCOUNT_BACK, batch, {})
+            self._knows.release(before.account)
+
+    async def _refuse(self, account: str, batch: Batch, outcome: Outcome) -> None:
+        self._proven.pop(account, None)
+        now = self._clock.now()
+        refusal = outcome.refusal or Refusal(Cause.CREDENTIALS, outcome.text, "Ask whoever looks after the server.")
+        held = outcome.action is Action.HOLD
+        state = AccountState(
+            account,
+            until=now + (_BREAKER if held else _pause_of(outcome)),
+            probe=now,
+            action=outcome.action.value,
+            status=outcome.status,
+            text=outcome.text,
+            phase=outcome.phase.value,
+            cause=refusal.cause.value,
+            plain=refusal.plain,
+            advice=refusal.advice,
+        )
+        news = await self._knows.states.refuse(batch.company, state)
+        if not held:
+            return
+        if news:
+            self._say(EventType.ACCOUNT_REFUSED, batch, {"cause": refusal.plain, "advice": refusal.advice})
+        trouble = Trouble.CONSENT_NEEDED if refusal.cause is Cause.CONSENT else Trouble.ACCOUNT_REFUSED
+        details = Details(_name_of(batch), refusal.plain, refusal.advice)
+        await self._knows.troubles().tell(batch.company, trouble, details)
+
+    def _say(self, kind: EventType, batch: Batch, more: dict[str, Json]) -> None:
+        data: dict[str, Json] = {"company": batch.company, "account": _name_of(batch), **more}
+        self._knows.emit(Event(kind, self._clock.now(), data=data))
+
+
+def _name_of(batch: Batch) -> str:
+    server = batch.decision.server
+    return "" if server is None else f"{server.username} at {server.host}"
+
+
+def _pause_of(outcome: Outcome) -> float:
+    return 0.0 if outcome.refusal is None else outcome.refusal.pause
+
+
+def _outcome_of(state: AccountState) -> Outcome:
+    refusal = Refusal(Cause(state.cause), state.plain, state.advice)
+    phase = Phase(state.phase)
+    return Outcome(Action(state.action), Scope.ACCOUNT, state.status, state.text, phase, refusal=refusal)

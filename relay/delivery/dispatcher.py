@@ -4,12 +4,12 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import structlog
 
 from relay.config.keyring import Active
-from relay.delivery.accounts import Accounts
+from relay.delivery.accounts import Accounts, Knowledge
 from relay.delivery.attempt import AttemptResult, Attempts, Batch, World
 from relay.delivery.lanes import Lanes, Width
 from relay.delivery.plan import Planner
@@ -17,9 +17,10 @@ from relay.delivery.recording import Recorder, Sending, patience_of
 from relay.delivery.settle import Circumstances, Settlement, hold, settle
 from relay.delivery.unreachable import Unreachable
 from relay.events import Event, EventType, Json
-from relay.facts.accounts import account_key
+from relay.facts.accounts import AccountStates, account_key
 from relay.facts.domains import DomainFacts
 from relay.facts.tokens import Tokens
+from relay.facts.troubles import Troubles
 from relay.http import HttpClient
 from relay.policy.confirmation import hold_key
 from relay.policy.decision import Decision, Hold, Wait
@@ -53,7 +54,15 @@ class Dispatcher:
         self._lanes: Lanes[Batch] = Lanes(self._width, self._carrier, self._spawn)
         self._in_hand: Counter[str] = Counter()
         self._count = 0
-        self.accounts = Accounts(sending.clock, self._release_soon)
+        self.accounts = Accounts(
+            Knowledge(
+                AccountStates(lambda: sending.spool.facts),
+                lambda: self._troubles,
+                sending.clock,
+                sending.events.emit,
+                self._release_soon,
+            )
+        )
         self._due = asyncio.Event()
         self._more_waits = False
         self._stopping = False
@@ -124,7 +133,7 @@ class Dispatcher:
         choice = await self.planner.choose_for(self._sending.active().snapshot.company(slug), slug)
         match choice:
             case Decision():
-                return self.account_key(choice) == key and not self.accounts.is_probe_due(key)
+                return self.account_key(choice) == key and not await self.accounts.may_try(key, slug)
             case Hold():
                 return choice.key == key
             case Wait():
@@ -134,6 +143,10 @@ class Dispatcher:
     async def _release(self, key: str) -> None:
         if await self._sending.spool.release(key, now=self._sending.clock.now()):
             self._due.set()
+
+    @cached_property
+    def _troubles(self) -> Troubles:
+        return Troubles(self._sending.spool.facts, self._sending.clock)
 
     def _release_soon(self, key: str) -> None:
         self._spawn(self._recorder.insist(lambda: self._release(key), None))
@@ -298,10 +311,10 @@ class _Carrier:
     async def _attempt_with(self, account: str, job: Batch) -> AttemptResult:
         accounts = self._dispatcher.accounts
         async with accounts.turn(account):
-            result = accounts.refused(account, job)
+            result = await accounts.refused(account, job)
             if result is None:
                 result = await self._attempts.attempt(job)
-                accounts.note(account, result)
+                await accounts.note(account, job, result)
             return result
 
     def close(self) -> None:

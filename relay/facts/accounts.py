@@ -1,10 +1,17 @@
-"""What is known about accounts on companies' own servers."""
+"""What is known about accounts on companies' own servers: their names, and which of them are refused.
 
+In charge of one state of an account for all workers: a refusal that one of them met holds for all, and so does its end.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from relay.config.keyring import Keyring
 from relay.config.secrets import SecretError
 from relay.policy.company import Server
+from relay.store.facts import Fact, FactStore
 
 
 def account_key(server: Server, author: str, keyring: Keyring) -> str:
@@ -35,3 +42,75 @@ def account_key(server: Server, author: str, keyring: Keyring) -> str:
     if oauth2 is not None:
         parts += (oauth2.company, oauth2.client, oauth2.grant.value, oauth2.tenant)
     return f"account:{server.username}@{server.host}:{keyring.fingerprint(*parts)}"
+
+
+KIND = "account"
+_TRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """A refusal of a company's account. Times in seconds since the epoch.
+
+    `account` is the key that was refused: settings that were repaired since have another one. Nobody tries before
+    `until`; `probe` is when a try was last allowed although nothing of ours had changed.
+    """
+
+    account: str
+    until: float
+    probe: float
+    action: str
+    status: str
+    text: str
+    phase: str
+    cause: str = ""
+    plain: str = ""
+    advice: str = ""
+
+
+class AccountStates:
+    """The refused accounts in the store, one a company. Every call raises SpoolError."""
+
+    def __init__(self, facts: Callable[[], FactStore]) -> None:
+        self._facts = facts
+
+    async def of(self, slug: str) -> AccountState | None:
+        """The refusal of a company's account; None while it is in order."""
+        fact = await self._facts().get(KIND, slug)
+        return None if fact is None else _read(fact.value)
+
+    async def refuse(self, slug: str, state: AccountState) -> bool:
+        """The account was refused. Whether that is news: not the same account refused again."""
+        for _ in range(_TRIES):
+            fact = await self._facts().get(KIND, slug)
+            known = None if fact is None else _read(fact.value)
+            again = known is not None and known.account == state.account and known.action == state.action
+            if known is not None and again:
+                state = replace(state, probe=known.probe)
+            if await self._facts().put(replace(fact or Fact(KIND, slug, {}), value=asdict(state))) is not None:
+                return not again
+        return False
+
+    async def prove(self, slug: str) -> AccountState | None:
+        """The account is in order: what was known against it until now."""
+        for _ in range(_TRIES):
+            fact = await self._facts().get(KIND, slug)
+            if fact is None:
+                return None
+            if await self._facts().drop(fact):
+                return _read(fact.value)
+        return None
+
+    async def claim_probe(self, slug: str, *, now: float, every: float) -> bool:
+        """Whether this worker may see if the other side has repaired the account."""
+        fact = await self._facts().get(KIND, slug)
+        if fact is None:
+            return True
+        state = _read(fact.value)
+        if now - state.probe < every:
+            return False
+        return await self._facts().put(replace(fact, value=asdict(replace(state, probe=now)))) is not None
+
+
+def _read(value: Mapping[str, Any]) -> AccountState:
+    return AccountState(**value)

@@ -24,7 +24,7 @@ from relay.facts.issuing import Issued, Refused, Registration, read_answer
 from relay.http import Caps, HttpClient, HttpError, HttpRequest, Reach
 from relay.policy.company import Grant, OAuth2, Server
 from relay.policy.outcome import Fault, Trouble
-from relay.policy.refusals import Refusal
+from relay.policy.refusals import CONSENT_AGAIN, Cause, Refusal
 from relay.store.facts import Fact, FactStore
 from relay.store.spool import SpoolError
 
@@ -147,8 +147,8 @@ class Tokens:
             registration = self.registration(server)
             refresh = kept.refresh or self._configured(oauth2)
             if oauth2.grant is Grant.REFRESH_TOKEN and not refresh:
-                text = f"{oauth2.company} has not consented yet: relay company consent {oauth2.company}"
-                raise TokenError(Trouble(Fault.CONSENT, text))
+                refusal = Refusal(Cause.CONSENT, "The company has not consented yet.", CONSENT_AGAIN)
+                raise TokenError(Trouble(Fault.CONSENT, refusal.plain, refusal))
             answer = await self.exchange(server, registration.ask(refresh, now=self._clock.now()))
         finally:
             if not isinstance(answer, Issued):
@@ -253,4 +253,4 @@ def _trouble(answer: Refused) -> Trouble:
     refusal: Refusal | None = answer.refusal
     if refusal is None:
         return Trouble(Fault.FACTS, f"no token can be had now: {answer.error}")
-    return Trouble(Fault.CONSENT, f"{refusal.plain} {refusal.advice} ({answer.error})")
+    return Trouble(Fault.CONSENT, f"{refusal.plain} ({answer.error})", refusal)

@@ -55,10 +55,11 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A fault with its plain words; `text` names no secrets."""
+    """A fault with its plain words; `text` names no secrets; `refusal` is what is known about a refused account."""
 
     fault: Fault
     text: str
+    refusal: Refusal | None = None
 
 
 class Action(StrEnum):
@@ -147,7 +148,7 @@ def _classify_fault(trouble: Trouble, phase: Phase, *, account: bool) -> Outcome
         action, scope = Action.DEFER, Scope.TARGET
     # After the final dot the peer may have taken the mail: RFC 5321 4.5.3.2.6 wants another try all the same.
     unknown = phase is Phase.FINAL and scope is Scope.TARGET
-    return Outcome(action, scope, status, trouble.text, phase, unknown=unknown)
+    return Outcome(action, scope, status, trouble.text, phase, unknown=unknown, refusal=trouble.refusal)
 
 
 def is_repairable(outcome: Outcome) -> bool:

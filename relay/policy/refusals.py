@@ -42,7 +42,7 @@ _SMTP_AUTH = (
 )
 _OAUTH = "Use OAuth2: Microsoft takes no passwords for sending any more."
 _SEND_AS = "Give the account the permission 'Send as' for this address, or set `from` to an address of the account."
-_AGAIN = "Give consent again: relay company consent."
+CONSENT_AGAIN = "Give consent: relay company consent."
 _WAIT = "Nothing: the mail waits and goes on by itself."
 _ASK = "Ask the provider or the company's administrator."
 
@@ -175,12 +175,18 @@ _ANSWERS: tuple[tuple[str, str, Refusal], ...] = (
 # What an issuer of tokens says: the error's name or Microsoft's number, and what it means.
 _CLIENT = "Put a new secret of the client registration into the configuration."
 _ISSUER: tuple[tuple[str, Refusal], ...] = (
-    ("aadsts700082|aadsts700084|aadsts70008|aadsts70043", Refusal(Cause.CONSENT, "The consent has lapsed.", _AGAIN)),
-    ("aadsts50173", Refusal(Cause.CONSENT, "The consent ended with a change of password.", _AGAIN)),
-    ("aadsts65001|consent_required", Refusal(Cause.CONSENT, "Consent was never given, or was taken back.", _AGAIN)),
+    (
+        "aadsts700082|aadsts700084|aadsts70008|aadsts70043",
+        Refusal(Cause.CONSENT, "The consent has lapsed.", CONSENT_AGAIN),
+    ),
+    ("aadsts50173", Refusal(Cause.CONSENT, "The consent ended with a change of password.", CONSENT_AGAIN)),
+    (
+        "aadsts65001|consent_required",
+        Refusal(Cause.CONSENT, "Consent was never given, or was taken back.", CONSENT_AGAIN),
+    ),
     (
         "aadsts50076|aadsts50079|aadsts50158|interaction_required",
-        Refusal(Cause.CONSENT, "The provider wants a second factor again.", _AGAIN),
+        Refusal(Cause.CONSENT, "The provider wants a second factor again.", CONSENT_AGAIN),
     ),
     (
         "aadsts53003|aadsts53000|aadsts530003",
@@ -206,7 +212,7 @@ _ISSUER: tuple[tuple[str, Refusal], ...] = (
         Refusal(Cause.DISABLED, "Our client registration may not do this for the account.", _ASK),
     ),
     ("invalid_scope", Refusal(Cause.DISABLED, "The permission we ask for is not granted to us.", _ASK)),
-    ("invalid_grant", Refusal(Cause.CONSENT, "The consent was taken back or has lapsed.", _AGAIN)),
+    ("invalid_grant", Refusal(Cause.CONSENT, "The consent was taken back or has lapsed.", CONSENT_AGAIN)),
 )
 
 

@@ -82,9 +82,9 @@ async def test_a_password_that_changes_during_the_attempt_releases_too(house, tm
     async with Account(house, tmp_path, WRONG, RIGHT) as account:
         real = house.dispatcher.accounts.note
 
-        def note(key, result):
+        async def note(key, batch, result):
             account.password.write_text("second")
-            real(key, result)
+            await real(key, batch, result)
 
         house.dispatcher.accounts.note = note
         queue_id = await account.send()
@@ -203,3 +203,50 @@ async def test_a_server_named_differently_is_another_account(house, tmp_path):
         await house.dispatcher.release_held()
         assert await house.lease() == 1
         assert await account.state(queue_id) is State.DELIVERED
+
+
+async def test_a_refusal_that_one_worker_met_holds_for_all_and_its_end_too(house, tmp_path):
+    async with Account(house, tmp_path, WRONG, RIGHT) as account:
+        first = await account.send()
+        entry = await house.put(company="own", sender=f"own@{DOMAIN}")
+        other = house.make_dispatcher()
+        other.take(entry)
+        while other.in_hand:
+            house.changed.clear()
+            await house.changed.wait()
+        assert await account.state(entry.message.queue_id) is State.HELD
+        assert account.logins == 1
+        house.clock.at += 61
+        third = await account.send()
+        assert await account.state(third) is State.DELIVERED
+        await house.dispatcher._due.wait()
+        ids = (first, entry.message.queue_id)
+        assert [await account.state(queue_id) for queue_id in ids] == [State.QUEUED, State.QUEUED]
+
+
+async def test_a_refused_account_is_told_once_and_so_is_its_end(house, tmp_path):
+    async with Account(house, tmp_path, WRONG, RIGHT) as account:
+        await account.send()
+        await account.send()
+        (event,) = house.sink.of(EventType.ACCOUNT_REFUSED)
+        assert event.data["company"] == "own"
+        assert event.data["account"] == "info@own.example at smtp.own.example"
+        assert "password" in event.data["advice"]
+        troubles = await house.spool.facts.list("trouble")
+        assert [fact.key for fact in troubles] == ["own account-refused"]
+        house.clock.at += 61
+        await account.send()
+        assert len(house.sink.of(EventType.ACCOUNT_BACK)) == 1
+        assert await house.spool.facts.list("account") == []
+
+
+async def test_a_limit_of_the_account_pauses_it_and_holds_nothing(house, tmp_path):
+    full = Script(ehlo=EHLO, mail=Say("550 5.4.5 Daily user sending limit exceeded"))
+    async with Account(house, tmp_path, full, RIGHT) as account:
+        first, second = await account.send(), await account.send()
+        assert [await account.state(queue_id) for queue_id in (first, second)] == [State.QUEUED, State.QUEUED]
+        assert account.logins == 1
+        assert await house.reports() == []
+        house.clock.at += 3601
+        await house.lease()
+        assert [await account.state(queue_id) for queue_id in (first, second)] == [State.DELIVERED, State.DELIVERED]
