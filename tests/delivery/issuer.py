@@ -20,6 +20,7 @@ class Issuer:
         self.answer: tuple[int, bytes] | None = None
         self.before_answer: asyncio.Event | None = None
         self.arrived = asyncio.Event()
+        self.consented = False
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -57,11 +58,16 @@ class Issuer:
             writer.close()
 
     def _answer(self, form: Form) -> tuple[int, bytes]:
+        if "grant_type" not in form:
+            code = {"device_code": "d1", "user_code": "ABCD-EFGH", "interval": 2, "expires_in": 900}
+            return 200, json.dumps({**code, "verification_uri": "https://issuer.example/device"}).encode()
+        if form["grant_type"].endswith("device_code") and not self.consented:
+            return 400, b'{"error": "authorization_pending"}'
         if form["grant_type"] == "refresh_token" and form["refresh_token"] != self.valid:
             said: dict[str, object] = {"error": "invalid_grant", "error_description": "Token has been revoked."}
             return 400, json.dumps(said).encode()
         said = {"access_token": self.access, "token_type": "Bearer", "expires_in": self.lasts}
-        if form["grant_type"] == "refresh_token" and self.rotates:
+        if self.rotates and form["grant_type"] != "client_credentials":
             self.valid = f"refresh-{len(self.asked)}"
             said["refresh_token"] = self.valid
         return 200, json.dumps(said).encode()

@@ -1,0 +1,71 @@
+"""`relay company consent`: a company lets the relay send through its account (OAuth2)."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from relay.cli.options import DEFAULT_CONFIG, ConfigOption
+from relay.cli.output import say
+from relay.cli.trouble import ExitCode, Failure
+
+if TYPE_CHECKING:
+    from relay.config.keyring import Active
+    from relay.policy.company import Company, Server
+
+
+def consent(
+    slug: Annotated[str, typer.Argument(help="The name of the company's file, without .yaml.")],
+    *,
+    redirect: Annotated[
+        str, typer.Option("--redirect", help="Where the issuer's page leads, for issuers without codes.")
+    ] = "http://localhost",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Get a company's consent for its account.
+
+    Shows a code to type in at the issuer's page, or the page's address, and waits. Held mail then goes on at once.
+    """
+    from relay.cli.reading import read_all
+    from relay.config.keyring import Active, Keyring
+    from relay.facts.consenting import ConsentError
+    from relay.facts.tokens import TokenError
+    from relay.policy.company import Grant
+
+    snapshot = read_all(config)
+    company = snapshot.company(slug)
+    if company is None:
+        raise Failure(ExitCode.USAGE, f"relay: there is no company {slug}")
+    server = company.server
+    if server is None or server.oauth2 is None or server.oauth2.grant is not Grant.REFRESH_TOKEN:
+        raise Failure(ExitCode.USAGE, f"relay: {slug} has no server whose oauth2 needs consent")
+    try:
+        count = asyncio.run(_consent(company, server, redirect, Active(snapshot, Keyring.load(snapshot.settings))))
+    except (ConsentError, TokenError) as error:
+        raise Failure(ExitCode.ATTENTION, f"relay: {error}") from None
+    say(f"ok: {server.username} may be used; {count} waiting deliveries go on")
+
+
+async def _consent(company: "Company", server: "Server", redirect: str, active: "Active") -> int:
+    from relay.clock import SystemClock
+    from relay.dns import Resolver
+    from relay.facts.consenting import Consenting
+    from relay.http import HttpClient
+    from relay.store.open import visit_spool
+
+    settings, clock = active.snapshot.settings, SystemClock()
+    client = HttpClient(Resolver([str(name) for name in settings.dns.servers], settings.dns.timeout, clock=clock))
+    spool = visit_spool(settings.store, clock=clock)
+    await spool.start()
+    try:
+        consenting = Consenting(active, spool, client, clock)
+        code = await consenting.begin_device(server)
+        if code is not None:
+            say(f"open {code.url} and type in {code.user_code}")
+            return await consenting.await_device(company, code, asyncio.sleep)
+        url, state, verifier = consenting.page(server, redirect)
+        say(f"open {url}")
+        landed = await asyncio.to_thread(typer.prompt, "the address that the page leads to in the end")
+        return await consenting.finish(company, landed, redirect, state, verifier)
+    finally:
+        await spool.stop()

@@ -1,0 +1,79 @@
+"""`relay company test` goes through all steps with a real server, and says what is wrong at the first that fails."""
+
+import pytest
+
+from relay.sandbox.certificates import Authority
+from relay.sandbox.dns_server import DnsServer
+from relay.sandbox.scripted_peer import Say, Script, ScriptedPeer
+from relay.sandbox.zones import Zones
+
+from .conftest import SETTINGS
+
+EHLO = Say("250-peer.example\r\n250-STARTTLS\r\n250 AUTH PLAIN")
+COMPANY = """\
+name: Own
+address: info@own.example
+alias: own
+outgoing:
+  identity: own-server
+  server: {{host: {host}, port: {port}, username: info@own.example, password: {{file: var/password}}, ca: var/ca.pem}}
+"""
+
+
+async def ask(place, script, *options, host="smtp.own.example", name="smtp.own.example", password=True):
+    authority = Authority()
+    (place.path / "var/ca.pem").write_bytes(authority.ca_pem)
+    if password:
+        (place.path / "var/password").write_text("s3cret")
+    zones = Zones({"smtp.own.example": {"A": "127.0.0.1"}})
+    async with DnsServer(zones) as names, ScriptedPeer(script, tls=authority.server_context(name)) as peer:
+        place.write("relay.yaml", SETTINGS.replace("127.0.0.1:9", names.address))
+        place.write("companies/own.yaml", COMPANY.format(host=host, port=peer.port))
+        return await place.ask("company", "test", "own", *options), peer
+
+
+async def test_a_server_that_takes_our_mail_passes_every_step(place):
+    ended, peer = await ask(place, Script(ehlo=EHLO), "--json")
+    assert ended.code == 0
+    assert [(step["name"], step["ok"]) for step in ended.json["steps"]] == [
+        ("resolve", True),
+        ("connect", True),
+        ("tls", True),
+        ("login", True),
+        ("mail", True),
+    ]
+    assert [line.partition(" ")[0] for line in peer.records[0].lines][-3:] == ["MAIL", "RSET", "QUIT"]
+    assert peer.messages == []
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "failed", "words"),
+    [
+        (Script(ehlo=EHLO), {"host": "nowhere.example"}, "resolve", "discover"),
+        (Script(banner=Say("554 5.7.1 Go away")), {}, "connect", "554 5.7.1 Go away"),
+        (Script(), {}, "tls", "STARTTLS"),
+        (Script(ehlo=EHLO), {"name": "other.example"}, "tls", "certificate"),
+        (Script(ehlo=EHLO), {"password": False}, "login", "does not exist"),
+        (
+            Script(ehlo=EHLO, auth=Say("535 5.7.139 SmtpClientAuthentication is disabled for the Tenant.")),
+            {},
+            "login",
+            "switched off",
+        ),
+        (Script(ehlo=EHLO, mail=Say("550 5.7.60 Not allowed")), {}, "mail", "Send as"),
+    ],
+)
+async def test_the_step_that_fails_has_its_cause_and_what_to_do(place, script, options, failed, words):
+    ended, _ = await ask(place, script, **options)
+    assert ended.code == 1
+    (line,) = [line for line in ended.out.splitlines() if "FAILED" in line]
+    assert line.startswith(failed)
+    assert words in ended.out
+    assert "s3cret" not in ended.out
+
+
+def test_companies_without_a_server_have_nothing_to_test(place):
+    assert place.run("company", "test", "bakkerij-peeters").code == 2
+    assert place.run("company", "test", "nobody").code == 2
+    assert place.run("company", "consent", "bakkerij-peeters").code == 2
+    assert place.run("company", "consent", "nobody").code == 2

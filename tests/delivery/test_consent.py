@@ -1,0 +1,107 @@
+"""A company's consent: by device code and by page, with mail that waits for it."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from relay.facts.consenting import ConsentError, Consenting
+from relay.http import HttpClient
+from relay.policy.company import OAuth2, Server
+from relay.sandbox.certificates import Authority
+from relay.sandbox.scripted_peer import Say, Script, ScriptedPeer
+from relay.store.spool import State
+
+from .house import DOMAIN, House, with_server
+from .issuer import Issuer
+
+EHLO = Say("250-peer.example\r\n250-STARTTLS\r\n250 AUTH XOAUTH2")
+BACK = "https://relay.example/back"
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    async with Issuer() as issuer:
+        yield issuer
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[ScriptedPeer]:
+    authority = Authority()
+    async with ScriptedPeer(Script(ehlo=EHLO), tls=authority.server_context("smtp.own.example")) as peer:
+        peer.authority = authority
+        yield peer
+
+
+@pytest.fixture
+def server(house, issuer, peer, tmp_path) -> Server:
+    (tmp_path / "ca.pem").write_bytes(peer.authority.ca_pem)
+    house.zones.publish("smtp.own.example", "A", "127.0.0.1")
+    urls = {name: f"{issuer.url}/{path}" for name, path in (("token_url", "token"), ("authorize_url", "page"))}
+    client = {"client_id": "relay", "scope": "mail", "internal": True, **urls, "device_url": f"{issuer.url}/device"}
+    oauth2 = OAuth2("own", "issuer")
+    server = Server(
+        "smtp.own.example", peer.port, "starttls", "info@own.example", None, str(tmp_path / "ca.pem"), oauth2
+    )
+    house.configure(with_server(server), oauth2={"issuer": client}, delivery={"connections_idle": "1ms"})
+    return server
+
+
+def consenting(house: House) -> Consenting:
+    return Consenting(house.active, house.spool, HttpClient(house.resolver), house.clock)
+
+
+async def test_mail_waits_for_consent_and_goes_on_with_it(house, issuer, server):
+    queue_id = await house.deliver(company="own", sender=f"own@{DOMAIN}")
+    assert (await house.delivery(queue_id)).state is State.HELD
+    assert [fact.key for fact in await house.spool.facts.list("trouble")] == ["own consent-needed"]
+    work = consenting(house)
+    code = await work.begin_device(server)
+    assert (code.url, code.user_code) == ("https://issuer.example/device", "ABCD-EFGH")
+
+    pauses = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        issuer.consented = len(pauses) == 3
+
+    assert await work.await_device(house.companies[0], code, pause) == 1
+    assert pauses == [2.0, 2.0, 2.0]
+    await house.lease()
+    assert (await house.delivery(queue_id)).state is State.DELIVERED
+    assert await house.spool.facts.list("account") == []
+
+
+async def test_nobody_is_waited_for_longer_than_the_code_lasts(house, issuer, server):
+    work = consenting(house)
+    code = await work.begin_device(server)
+
+    async def pause(seconds: float) -> None:
+        house.clock.at += 300
+
+    with pytest.raises(ConsentError, match="in time"):
+        await work.await_device(house.companies[0], code, pause)
+
+
+async def test_the_page_leads_back_with_a_code_that_counts_with_its_verifier(house, issuer, server):
+    work = consenting(house)
+    url, state, verifier = work.page(server, BACK)
+    asked = parse_qs(urlsplit(url).query)
+    assert asked["code_challenge_method"] == ["S256"]
+    assert verifier not in url
+    assert asked["login_hint"] == ["info@own.example"]
+    company = house.companies[0]
+    with pytest.raises(ConsentError, match="not where"):
+        await work.finish(company, f"{BACK}?state=other&code=c", BACK, state, verifier)
+    with pytest.raises(ConsentError, match="access_denied"):
+        await work.finish(company, f"{BACK}?state={state}&error=access_denied", BACK, state, verifier)
+    assert issuer.asked == []
+    assert await work.finish(company, f"{BACK}?state={state}&code=c", BACK, state, verifier) == 0
+    assert (issuer.asked[0]["code"], issuer.asked[0]["code_verifier"]) == ("c", verifier)
+    assert await house.tokens().access(server) == "access-1"
+
+
+async def test_an_issuer_that_gives_no_code_is_said(house, issuer, server):
+    issuer.answer = (400, b"{}")
+    with pytest.raises(ConsentError, match="gives no code"):
+        await consenting(house).begin_device(server)
