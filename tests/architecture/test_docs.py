@@ -10,6 +10,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 PATH = re.compile(r"`((?:relay|docs|config|tests|systemd|bench|requirements)/[\w./-]*|Dockerfile)`")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
 RFC = re.compile(r"RFC ?(\d{4})((?:(?:, | and )(?:RFC )?\d{4})*)")
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 METRIC = re.compile(r"`?(relay_[a-z_]+)")
 
 
@@ -26,6 +27,17 @@ def test_files_that_are_named_exist(document: Path) -> None:
 
     assert not missing
     assert not dead
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_tests_that_are_named_exist(document: Path) -> None:
+    missing = [
+        f"{file}::{test}"
+        for file, test in TEST.findall(document.read_text(encoding="utf-8"))
+        if not (ROOT / file).exists() or f"def {test}(" not in (ROOT / file).read_text(encoding="utf-8")
+    ]
+
+    assert not missing
 
 
 def test_metrics_are_those_of_the_journal() -> None:
