@@ -9,10 +9,12 @@ from relay.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, StoreOpt
 from relay.cli.output import clock_time, octets, print_json, print_table, say
 from relay.cli.trouble import ExitCode, Failure
 from relay.events import Event, EventType, Json
+from relay.policy.outcome import Phase
 from relay.store.spool import Entry, Spool
 
 Journey = tuple[Entry, Sequence[Event]]
 
+_BEFORE_MAIL = {Phase.CONNECT, Phase.GREETING, Phase.HELLO, Phase.TLS, Phase.LOGIN}
 _ASKED = {"greeting": "the connection", "content": "the content", "final": "the final dot"}
 
 
@@ -95,7 +97,9 @@ def describe(event: Event) -> Iterator[str]:
         return
     yield from _describe_name(data)
     if data.get("host"):
-        yield f"to {data['host']} [{data.get('ip', '')}], {data.get('tls') or 'without TLS'}"
+        # What became of TLS is not known of a session that never came to be.
+        tls = data.get("tls") or ("" if data.get("phase") in _BEFORE_MAIL else "without TLS")
+        yield f"to {data['host']} [{data.get('ip', '')}]{f', {tls}' if tls else ''}"
     if data.get("reply"):
         phase = str(data.get("phase", ""))
         yield f"answer to {_ASKED.get(phase, phase.upper())}: {data['reply']}"

@@ -48,6 +48,15 @@ async def test_a_journey_tells_what_came_in_and_how_it_went_out(place, store):
         assert words in ended.out
 
 
+async def test_a_session_that_never_came_to_be_is_not_said_to_be_without_tls(place, store):
+    await store.put("a1", "piet@klant.example", leased=True)
+    refused = {"host": "smtp.klant.example", "ip": "127.0.10.1", "tls": None, "phase": "login", "reply": "535 5.7.8 No"}
+    await store.settle("a1", State.HELD, Event(EventType.HELD, time.time(), "a1", 0, refused))
+    said = (await place.ask("trace", "a1")).out
+    assert "to smtp.klant.example [127.0.10.1]\n" in said
+    assert "without TLS" not in said
+
+
 async def test_a_mail_is_found_by_its_message_id_and_by_its_recipient(place, store):
     await _journey(store)
     for key in ("<a1@app.example>", "a1@app.example", "piet@klant.example"):
