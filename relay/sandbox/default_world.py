@@ -29,6 +29,7 @@ def default_plan(
         HostPlan("mx.bakkerij-peeters.example", ("bakkerij-peeters.example",)),
         HostPlan("mx.garage-lambert.example", ("garage-lambert.example",)),
         HostPlan("mx.studio-noord.example", ("studio-noord.example",)),
+        HostPlan("mx.atelier-vos.example", ("atelier-vos.example",)),
         HostPlan("mx.operator.example", ("operator.example",)),  # the people who run the relay
     )
     studio = CustomerServerPlan("smtp.studio-noord.example", STUDIO_USER, studio_password, customer_port)
@@ -45,6 +46,7 @@ def default_plan(
         "_dmarc.bakkerij-peeters.example": reject,
         "_dmarc.garage-lambert.example": reject,
         "_dmarc.studio-noord.example": reject,
+        "_dmarc.atelier-vos.example": reject,  # it publishes nothing else yet
         "_dmarc.klant.example": reject,
         # nergens.example is not published: mail for it has nowhere to go
     }

@@ -18,6 +18,7 @@ from relay.sandbox.certificates import Authority, write_key
 from relay.sandbox.default_world import DELEGATED_SELECTOR, OWN_DOMAINS, RELAY_DOMAIN, STUDIO_PASSWORD
 
 RSA_KEY, ED25519_KEY, DELEGATED_KEY = "dkim-rsa.pem", "dkim-ed25519.pem", "dkim-delegated.pem"
+STUDIO_PASSWORD_FILE = "studio-noord-password"  # noqa: S105 -- the name of a file
 _SELECTORS = {RSA_KEY: "rsa1", ED25519_KEY: "ed1", DELEGATED_KEY: DELEGATED_SELECTOR}
 
 
@@ -40,7 +41,7 @@ def prepare(folder: Path) -> Prepared:
     _once(folder / DELEGATED_KEY, lambda: _pem(rsa.generate_private_key(65537, 2048)))
     _once(folder / ED25519_KEY, lambda: _pem(ed25519.Ed25519PrivateKey.generate()))
     _once(folder / "signing-secret", lambda: secrets.token_urlsafe(32).encode())
-    _once(folder / "studio-noord-password", STUDIO_PASSWORD.encode)
+    _once(folder / STUDIO_PASSWORD_FILE, STUDIO_PASSWORD.encode)
     records = {
         f"{selector}._domainkey.{RELAY_DOMAIN}": {"TXT": dns_record(load_private_key((folder / name).read_bytes()))}
         for name, selector in _SELECTORS.items()

@@ -36,6 +36,10 @@ class RelayProcess:
     ) -> None:
         await self._end()
 
+    def reload(self) -> None:
+        """Have it look at its files and at what is held."""
+        self._process.send_signal(signal.SIGHUP)
+
     async def ask(self, *words: str) -> str:
         """What another command of the relay prints."""
         process = await asyncio.create_subprocess_exec(

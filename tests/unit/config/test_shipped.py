@@ -47,6 +47,7 @@ def test_the_example_is_what_it_says() -> None:
 def test_the_example_companies_show_every_identity() -> None:
     companies = [compile_company(path.name, path.stem, path.read_bytes()) for path in COMPANIES]
     assert {company.slug: company.identity for company in companies} == {
+        "atelier-vos": IdentityKind.OWN_DOMAIN,
         "bakkerij-peeters": IdentityKind.ALIAS,
         "garage-lambert": IdentityKind.OWN_DOMAIN,
         "studio-noord": IdentityKind.OWN_SERVER,

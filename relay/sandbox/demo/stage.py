@@ -1,0 +1,78 @@
+"""What every step of the demonstration stands on: the relay, the world around it, and a voice."""
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import aiosmtplib
+
+from relay.sandbox.arrivals import Received
+from relay.sandbox.default_world import RELAY_DOMAIN
+from relay.sandbox.demo.relay_process import RelayProcess
+from relay.sandbox.world import World
+
+APP, PASSWORD = "billit-web", "demo-only-password"
+PATIENCE = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the relay and the sandbox are: addresses as (host, port)."""
+
+    submission: tuple[str, int]
+    mx: tuple[str, int]
+    web: tuple[str, int]
+    dns: int
+    smtp: int
+    customer_server: int
+
+
+@dataclass(slots=True)
+class Show:
+    ports: Ports
+    world: World
+    relay: RelayProcess
+    say: Callable[[str], None]
+    wrong: list[str] = field(default_factory=list)
+
+    def check(self, *, holds: bool, claim: str) -> None:
+        """Print a claim with its proof; remember it when it does not hold."""
+        self.say(f"    {'ok   ' if holds else 'WRONG'} {claim}")
+        if not holds:
+            self.wrong.append(claim)
+
+
+async def tell_journey(show: Show, queue_id: str, received: Received) -> None:
+    for line in (await show.relay.ask("trace", queue_id)).strip().splitlines():
+        show.say(f"  | {line}")
+    verdicts = received.verdicts
+    show.say(f"  What {received.host} saw: MAIL FROM:<{received.offer.reverse_path}>, {received.offer.tls or 'no TLS'}")
+    for name in ("From", "To", "Subject", "Reply-To"):
+        if received.header(name):
+            show.say(f"    {name}: {received.header(name)}")
+    signatures = ", ".join(f"{domain} {result}" for domain, result in verdicts.dkim) or "none"
+    show.say(f"    SPF {verdicts.spf}; DKIM {signatures}; reply {received.reply}")
+
+
+async def submit(show: Show, alias: str, to: str, content: bytes) -> str:
+    host, port = show.ports.submission
+    client = aiosmtplib.SMTP(hostname=host, port=port, start_tls=False, local_hostname="app.example")
+    async with client:
+        await client.starttls(tls_context=show.world.authority.client_context())
+        await client.login(APP, PASSWORD)
+        _, message = await client.sendmail(f"{alias}@{RELAY_DOMAIN}", [to], content)
+        return queue_id_of(message)
+
+
+async def deliver(where: tuple[str, int], world: World, author: str, to: str, content: bytes) -> str:
+    host, port = where
+    client = aiosmtplib.SMTP(hostname=host, port=port, start_tls=False, local_hostname="mx.klant.example")
+    async with client:
+        context: ssl.SSLContext = world.authority.client_context()
+        await client.starttls(tls_context=context)
+        _, message = await client.sendmail(author, [to], content)
+        return f"250 {message}"
+
+
+def queue_id_of(message: str) -> str:
+    return message.rsplit(maxsplit=1)[-1]
