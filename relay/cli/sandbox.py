@@ -4,6 +4,7 @@ import asyncio
 import math
 import signal
 from collections.abc import Coroutine
+from errno import EADDRINUSE
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
 
@@ -89,7 +90,11 @@ def demo(
     def say_at_once(text: str) -> None:
         typer.echo(text)
 
-    failed = _run_until_told(run_demo(config, folder, _ports(config), say=say_at_once, stay=not leave))
+    try:
+        failed = _run_until_told(run_demo(config, folder, _ports(config), say=say_at_once, stay=not leave))
+    except OSError as error:
+        hint = "; is another one running?" if error.errno == EADDRINUSE else ""
+        raise Failure(ExitCode.UNAVAILABLE, f"relay: the demonstration cannot start: {error}{hint}") from None
     if failed or (failed is None and leave):
         raise typer.Exit(ExitCode.ATTENTION)
 

@@ -120,7 +120,7 @@ async def test_a_mail_can_be_followed_beside_the_running_relay(shipped):
             code, out, _ = await _relay(folder, "status", "--json")
             status = json.loads(out)
             assert (code, status["healthy"]) == (0, True)
-            assert {worker["companies"] for worker in status["workers"]} == {3}
+            assert {worker["companies"] for worker in status["workers"]} == {4}
 
             code, _, err = await _relay(folder, "serve")
             assert (code, err) == (
@@ -165,6 +165,10 @@ async def test_a_taken_port_is_told_in_one_line(shipped):
         code, _, err = await _relay(folder, "sandbox")
         assert code == 69
         assert err.startswith("relay: the sandbox cannot start: ")
+        code, _, err = await _relay(folder, "sandbox", "demo", "--exit")
+        assert (code, err.count("\n")) == (69, 1)
+        assert err.startswith("relay: the demonstration cannot start: ")
+        assert err.endswith("address already in use; is another one running?\n")
 
 
 async def test_a_configuration_without_a_sandbox_is_told_apart(shipped):
