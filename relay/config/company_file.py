@@ -26,6 +26,7 @@ from relay.config.values import (
 from relay.policy.company import Company, Grant, IdentityKind, Language, Otherwise
 from relay.policy.company import OAuth2 as CompanyOAuth2
 from relay.policy.company import Server as CompanyServer
+from relay.policy.pacing import Pace
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?", re.ASCII)
 _KINDS = {kind.value: kind for kind in IdentityKind}
@@ -46,6 +47,13 @@ class OAuth2(Model):
     tenant: Line | None = Field(default=None, description="Microsoft: the organisation's directory.")
 
 
+class ServerPace(Model):
+    """How fast the account may send; the rest waits here. 0: no limit."""
+
+    per_minute: int = Field(default=0, ge=0, description="Messages in any minute.")
+    per_day: int = Field(default=0, ge=0, description="Recipients in any 24 hours.")
+
+
 class Server(Model):
     """The company's own submission server. It has either a password or oauth2."""
 
@@ -57,6 +65,7 @@ class Server(Model):
     username: Line = Field(description="Name of the account.")
     password: SealableSecret | None = Field(default=None, description="Where the account's password is kept.")
     oauth2: OAuth2 | None = Field(default=None, description="Log in with a token, instead of a password.")
+    pace: ServerPace | None = Field(default=None, description="How fast to send. Left out: what its provider allows.")
     ca: FilePath | None = Field(default=None, description="PEM file of authorities to trust besides the system's.")
 
 
@@ -158,4 +167,5 @@ def _server(slug: str, server: Server) -> CompanyServer:
         None
         if oauth2 is None
         else CompanyOAuth2(slug, oauth2.client, oauth2.grant, oauth2.refresh_token, oauth2.tenant or ""),
+        None if server.pace is None else Pace(server.pace.per_minute, server.pace.per_day),
     )

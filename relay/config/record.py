@@ -20,6 +20,7 @@ from relay.policy.company import (
     SecretRef,
     Server,
 )
+from relay.policy.pacing import Pace
 
 _FIELDS = 11
 
@@ -48,7 +49,11 @@ def pack(company: Company) -> bytes:
 def _pack_server(server: Server) -> list[Any]:
     password = None if server.password is None else _pack_secret(server.password)
     fields: list[Any] = [server.host, server.port, server.tls, server.username, password, server.ca]
-    return fields if server.oauth2 is None else [*fields, *_pack_oauth2(server.oauth2)]
+    if server.oauth2 is None and server.pace is None:
+        return fields
+    oauth2 = None if server.oauth2 is None else _pack_oauth2(server.oauth2)
+    pace = None if server.pace is None else [server.pace.per_minute, server.pace.per_day]
+    return [*fields, oauth2, pace]
 
 
 def _pack_oauth2(oauth2: OAuth2) -> list[Any]:
@@ -84,6 +89,7 @@ def unpack(slug: str, record: bytes) -> Company:
 
 def _unpack_server(slug: str, fields: list[Any]) -> Server:
     host, port, tls, username, password, ca, *more = fields
+    oauth2, pace = more or (None, None)
     return Server(
         host,
         port,
@@ -91,7 +97,8 @@ def _unpack_server(slug: str, fields: list[Any]) -> Server:
         username,
         None if password is None else _unpack_secret(slug, password),
         ca,
-        _unpack_oauth2(slug, more) if more else None,
+        None if oauth2 is None else _unpack_oauth2(slug, oauth2),
+        None if pace is None else Pace(*pace),
     )
 
 

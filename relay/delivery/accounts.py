@@ -17,6 +17,7 @@ from relay.clock import Clock
 from relay.delivery.attempt import AttemptResult, Batch
 from relay.events import Event, EventType, Json
 from relay.facts.accounts import AccountState, AccountStates
+from relay.facts.paces import Paces
 from relay.facts.troubles import Details, Trouble, Troubles
 from relay.policy.outcome import Action, Outcome, Phase, Scope
 from relay.policy.refusals import Cause, Refusal
@@ -40,6 +41,7 @@ class Knowledge:
     clock: Clock
     emit: Callable[[Event], None]
     release: Callable[[str], None]
+    paces: Paces
 
 
 class Accounts:
@@ -86,6 +88,17 @@ class Accounts:
                     await self._refuse(account, batch, outcome)
         except SpoolError as error:
             log.warning("the state of an account cannot be kept", company=batch.company, error=str(error))
+
+    async def wait(self, batch: Batch) -> float:
+        """How many seconds the batch has to wait for its account's pace; 0 when it may go now."""
+        server = batch.decision.server
+        if server is None:
+            return 0.0
+        try:
+            return await self._knows.paces.wait(server, len(batch.deliveries))
+        except SpoolError as error:
+            log.warning("the pace of an account is not known", company=batch.company, error=str(error))
+            return 0.0
 
     async def may_try(self, account: str, slug: str) -> bool:
         """Whether held mail may go although nothing of ours has changed: a try now and then locks nothing."""

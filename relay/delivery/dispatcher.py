@@ -14,11 +14,12 @@ from relay.delivery.attempt import AttemptResult, Attempts, Batch, World
 from relay.delivery.lanes import Lanes, Width
 from relay.delivery.plan import Planner
 from relay.delivery.recording import Recorder, Sending, patience_of
-from relay.delivery.settle import Circumstances, Settlement, hold, settle
+from relay.delivery.settle import Circumstances, Settlement, hold, settle, wait_for_pace
 from relay.delivery.unreachable import Unreachable
 from relay.events import Event, EventType, Json
 from relay.facts.accounts import AccountStates, account_key
 from relay.facts.domains import DomainFacts
+from relay.facts.paces import Paces
 from relay.facts.tokens import Tokens
 from relay.facts.troubles import Troubles
 from relay.http import HttpClient
@@ -61,6 +62,7 @@ class Dispatcher:
                 sending.clock,
                 sending.events.emit,
                 self._release_soon,
+                Paces(lambda: sending.spool.facts, sending.clock),
             )
         )
         self._due = asyncio.Event()
@@ -243,6 +245,12 @@ class Dispatcher:
         ]
         self._spawn(self._record(batch.message, settlements))
 
+    def pace(self, batch: Batch, wait: float) -> None:
+        """Let a batch wait for its account's pace: no attempt, so nothing that expires or has to be told."""
+        now = self._sending.clock.now()
+        settlements = [wait_for_pace(batch.message, delivery, now, wait) for delivery in batch.deliveries]
+        self._spawn(self._record(batch.message, settlements))
+
     def hold_batch(self, batch: Batch, fault: Exception) -> None:
         """Put what nobody can make sense of before a person: trying again might deliver it twice."""
         now = self._sending.clock.now()
@@ -303,16 +311,22 @@ class _Carrier:
             # Before the attempt: if the settings change meanwhile, the refusal was about these.
             account = dispatcher.account_key(job.decision)
             result = await (self._attempt_with(account, job) if account else self._attempts.attempt(job))
-            dispatcher.settle_batch(job, result, account)
+            if result is not None:
+                dispatcher.settle_batch(job, result, account)
         except Exception as error:
             log.exception("an attempt cannot be settled", queue_id=job.message.queue_id)
             dispatcher.hold_batch(job, error)
 
-    async def _attempt_with(self, account: str, job: Batch) -> AttemptResult:
+    async def _attempt_with(self, account: str, job: Batch) -> AttemptResult | None:
+        """Attempt within the breaker and the pace of an account; None when the mail has to wait for its pace."""
         accounts = self._dispatcher.accounts
         async with accounts.turn(account):
             result = await accounts.refused(account, job)
             if result is None:
+                wait = await accounts.wait(job)
+                if wait:
+                    self._dispatcher.pace(job, wait)
+                    return None
                 result = await self._attempts.attempt(job)
                 await accounts.note(account, job, result)
             return result

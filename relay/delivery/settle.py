@@ -132,6 +132,27 @@ def hold(message: Message, delivery: Delivery, wish: Hold, now: float) -> Settle
     return Settlement(delivery, change, (Event(EventType.HELD, now, message.queue_id, delivery.number, data),))
 
 
+def wait_for_pace(message: Message, delivery: Delivery, now: float, wait: float) -> Settlement:
+    """Let `delivery` wait because its account has sent all its provider takes for now. It was not tried."""
+    text = "waits for the pace of its account: the provider takes no more for now"
+    change = Change(
+        message.queue_id,
+        delivery.number,
+        State.QUEUED,
+        delivery.attempts,
+        now + wait,
+        text,
+        delivery.delay_noticed,
+    )
+    data: dict[str, Json] = {
+        "recipient": str(delivery.recipient.address),
+        "text": text,
+        "next_attempt": now + wait,
+        "attempt": delivery.attempts,
+    }
+    return Settlement(delivery, change, (Event(EventType.DEFERRED, now, message.queue_id, delivery.number, data),))
+
+
 def _delivered(case: _Case, change: Change) -> Settlement:
     # RFC 3461 5.2.2: success is ours to report when the next host cannot do it.
     ours = Notify.SUCCESS in case.asked and not case.at.dsn_passed_on and case.message.origin is Origin.SUBMISSION

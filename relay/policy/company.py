@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Literal
 
 from relay.mail.address import Address
+from relay.policy.pacing import Pace
 
 
 class IdentityKind(StrEnum):
@@ -85,7 +86,7 @@ class OAuth2:
 class Server:
     """The company's own submission server. `ca` is a PEM file to trust besides the system's authorities.
 
-    There is either a password or OAuth2.
+    There is either a password or OAuth2. `pace` is what the provider allows, None what is known of it.
     """
 
     host: str
@@ -95,6 +96,7 @@ class Server:
     password: SecretRef | None
     ca: str | None = None
     oauth2: OAuth2 | None = None
+    pace: Pace | None = None
 
 
 @dataclass(frozen=True, slots=True)

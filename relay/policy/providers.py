@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Literal
 
 from relay.mail.address import Address
+from relay.policy.pacing import Pace
 from relay.policy.provider_table import MX_SUFFIXES, TABLE
 
 TlsStart = Literal["starttls", "implicit"]
@@ -21,14 +22,6 @@ class Endpoint:
     host: str
     port: int
     tls: TlsStart
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """The most messages a provider takes from one account: in a minute and in a day, 0 is no limit."""
-
-    per_minute: int = 0
-    per_day: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ import pytest
 
 from relay.events import EventType
 from relay.mail.address import Address
+from relay.policy.pacing import Pace
 from relay.sandbox.certificates import Authority
 from relay.sandbox.scripted_peer import Say, Script, ScriptedPeer
 from relay.store.spool import State
 
-from .house import DOMAIN, House, server_at, with_server
+from .house import DAY, DOMAIN, House, server_at, with_server
 
 EHLO = Say("250-peer.example\r\n250-STARTTLS\r\n250-PIPELINING\r\n250 AUTH PLAIN")
 WRONG = Script(ehlo=EHLO, auth=Say("535 5.7.8 Wrong"))
@@ -250,3 +251,27 @@ async def test_a_limit_of_the_account_pauses_it_and_holds_nothing(house, tmp_pat
         house.clock.at += 3601
         await house.lease()
         assert [await account.state(queue_id) for queue_id in (first, second)] == [State.DELIVERED, State.DELIVERED]
+
+
+async def test_mail_waits_for_the_pace_of_its_account_over_all_workers(house, tmp_path):
+    async with Account(house, tmp_path, RIGHT) as account:
+        server = replace(house.companies[0].server, pace=Pace(per_minute=2))
+        house.configure(with_server(server))
+        ids = [await account.send() for _ in range(2)]
+        entry = await house.put(company="own", sender=f"own@{DOMAIN}")
+        house.dispatcher = house.make_dispatcher()
+        house.dispatcher.take(entry)
+        await house.settled()
+        ids.append(entry.message.queue_id)
+        ids.append(await account.send())
+        states = [await account.state(queue_id) for queue_id in ids]
+        assert states == [State.DELIVERED, State.DELIVERED, State.QUEUED, State.QUEUED]
+        waiting = [await house.delivery(queue_id) for queue_id in ids[2:]]
+        assert [delivery.attempts for delivery in waiting] == [0, 0]
+        assert "pace" in waiting[0].last
+        assert waiting[1].next_attempt - waiting[0].next_attempt == pytest.approx(30)
+        assert len(house.sink.of(EventType.DEFERRED)) == 2
+        house.clock.at += 7 * DAY
+        await house.lease()
+        assert [await account.state(queue_id) for queue_id in ids] == [State.DELIVERED] * 4
+        assert await house.reports() == []

@@ -239,6 +239,51 @@ def test_own_names_on_the_alias_domain(config) -> None:
     config.load()
 
 
+@pytest.mark.parametrize("more", ["", "password: {env: P}, oauth2: {client: google}"])
+def test_an_own_server_has_either_a_password_or_a_token(config, more) -> None:
+    config.company("garage").write_text(
+        f"name: G\naddress: g@g.example\nalias: g\noutgoing: {{server: {{host: m.g.example, username: g, {more}}}}}\n"
+    )
+    (error,) = config.errors()
+    assert "outgoing.server: a server has either a password or oauth2" in error
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "oauth2: {client: google}",
+        "oauth2: {client: m, grant: client-credentials, tenant: t}, pace: {per_minute: 30}",
+        "oauth2: {client: m, refresh_token: {env: TOKEN}}",
+        "password: {env: P}, pace: {per_day: 500}",
+    ],
+)
+def test_a_company_with_a_token_or_a_pace_is_the_same_after_packing(config, more) -> None:
+    config.company("garage").write_text(
+        f"name: G\naddress: g@g.example\nalias: g\noutgoing: {{server: {{host: m.g.example, username: g, {more}}}}}\n"
+    )
+    company = config.load().company("garage")
+    assert company is not None
+    assert company.server is not None
+    assert unpack("garage", pack(company)) == company
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("{google: {client_id: c}}", "it is not said where tokens are issued"),
+        ("{google: {client_id: c, issuer: google}}", "without a secret to seal them with"),
+        (
+            "{g: {client_id: c, issuer: google, key: {env: K}, client_secret: {env: S}}}",
+            "either a client_secret or a key",
+        ),
+    ],
+)
+def test_a_registration_has_to_be_whole(config, section, words) -> None:
+    settings = config.path
+    settings.write_text(settings.read_text() + f"oauth2: {section}\n")
+    assert any(words in error for error in config.errors())
+
+
 def test_an_own_server_has_to_be_there(config) -> None:
     config.company("garage").write_text("name: G\naddress: g@g.example\nalias: g\noutgoing: {identity: own-server}\n")
     assert config.errors() == [

@@ -3,13 +3,13 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from relay.mail.address import Address
+from relay.policy.pacing import Pace
 from relay.policy.provider_table import MX_SUFFIXES
 from relay.policy.providers import (
     GOOGLE,
     ICLOUD,
     MICROSOFT,
     Endpoint,
-    Pace,
     by_name,
     pace_at,
     provider_at,
