@@ -241,7 +241,11 @@ class Spool(Protocol):
         ...
 
     async def sweep(self, *, now: float, keep_history: float) -> int:
-        """Reclaim the room of finished messages, forget those older than `keep_history` seconds; octets freed."""
+        """Reclaim the room of finished messages, forget those older than `keep_history` seconds; octets freed.
+
+        Contents may move meanwhile, but for those of messages that somebody has leased: whoever reads a content later
+        asks for the message again.
+        """
         ...
 
     async def held(self) -> Sequence[tuple[str, str]]:

@@ -5,7 +5,7 @@ The machine knows what the store must hold; hypothesis looks for the steps after
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -214,6 +214,15 @@ class Workers(RuleBasedStateMachine):
             if at < self.now - HISTORY:
                 del self.finished[queue_id], self.messages[queue_id]
                 self.rows = {key: row for key, row in self.rows.items() if key[0] != queue_id}
+        self.see_what_was_moved()
+
+    def see_what_was_moved(self):
+        """Contents may have moved, but for what somebody has in hands: the invariants compare that as it was."""
+        spool = next(iter(self.workers.values())).spool
+        for entry in self.run(spool.select(Selection(states=tuple(State), limit=1_000_000))):
+            known, message = self.messages[entry.message.queue_id], entry.message
+            if not any(row.holder for key, row in self.rows.items() if key[0] == message.queue_id):
+                self.messages[message.queue_id] = replace(known, content=message.content)
 
     def move(self, key, state, due):
         row = self.rows[key]
@@ -252,7 +261,9 @@ class Workers(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(600)  # a failure is made small before it is shown
-def test_workers_lose_nothing_and_do_nothing_twice(new_bench):
+def test_workers_lose_nothing_and_do_nothing_twice(new_bench, monkeypatch):
+    # Mail is moved out of every segment that nobody adds to any more.
+    monkeypatch.setattr("relay.store.sqlite.spool._DEAD_PART", 1)
     run_state_machine_as_test(
         lambda: Workers(new_bench),
         settings=settings(

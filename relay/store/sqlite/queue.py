@@ -7,10 +7,10 @@ import apsw
 
 from relay.events import Event, EventType
 from relay.mail.address import AddressError, parse_address
-from relay.store.spool import Entry, Order, Selection, State, WorkerStatus
+from relay.store.spool import Content, Entry, Order, Selection, State, WorkerStatus
 from relay.store.sqlite import statements
 from relay.store.sqlite.batch import rows_text
-from relay.store.sqlite.rows import event_rows, read_entries
+from relay.store.sqlite.rows import event_rows, read_content, read_entries
 
 _FOUND = 20
 _EVENT_OF = {
@@ -127,6 +127,23 @@ def without_live_messages(connection: apsw.Connection, segments: Sequence[str]) 
     """Those of `segments` whose messages are all finished, or that hold none."""
     live = "SELECT 1 FROM message WHERE segment = ? AND finished_at IS NULL LIMIT 1"
     return [name for name in segments if connection.execute(live, (name,)).fetchone() is None]
+
+
+def few_live_messages(connection: apsw.Connection, segment: str, most: int) -> list[tuple[str, Content]]:
+    """The live messages of a segment, if they are few and nobody has any of them in hands; else none."""
+    rows = list(
+        connection.execute(
+            """
+            SELECT queue_id, content, EXISTS (
+                SELECT 1 FROM delivery WHERE delivery.queue_id = message.queue_id AND delivery.worker IS NOT NULL)
+            FROM message WHERE segment = ? AND finished_at IS NULL LIMIT ?
+            """,
+            (segment, most + 1),
+        )
+    )
+    if len(rows) > most or any(in_hands for _, _, in_hands in rows):
+        return []
+    return [(str(queue_id), read_content(segment, str(content))) for queue_id, content, _ in rows]
 
 
 def purge(connection: apsw.Connection, before: float, most: int) -> None:

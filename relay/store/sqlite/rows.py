@@ -28,7 +28,7 @@ def acceptance_rows(acceptance: Acceptance, worker: str) -> Rows:
             message.message_id,
             _envelope_text(message.envelope),
             message.content.segment,
-            _content_text(message.content),
+            content_text(message.content),
         )
     )
     for number, recipient in enumerate(message.envelope.recipients):
@@ -81,6 +81,17 @@ def read_entries(rows: Iterable[tuple[object, ...]]) -> list[Entry]:
     ]
 
 
+def read_content(segment: str, text: str) -> Content:
+    """The content that is described by two columns of a message."""
+    extents, size, header_size, body_hash = json.loads(text)
+    return Content(segment, tuple((offset, length) for offset, length in extents), size, header_size, body_hash)
+
+
+def content_text(content: Content) -> str:
+    """A content without its segment, as a column of a message."""
+    return json.dumps((content.extents, content.size, content.header_size, content.body_hash))
+
+
 def read_event(row: tuple[object, ...]) -> Event:
     """Read (queue_id, number, at, type, data)."""
     queue_id, number, at, kind, data = row
@@ -95,7 +106,6 @@ def read_event(row: tuple[object, ...]) -> Event:
 
 def _entry(row: tuple[object, ...], deliveries: list[Delivery]) -> Entry:
     queue_id, origin, received_at, app, peer, message_id, envelope, segment, content = row
-    extents, size, header_size, body_hash = json.loads(str(content))
     recipients = {delivery.number: delivery.recipient for delivery in deliveries}
     return Entry(
         Message(
@@ -106,7 +116,7 @@ def _entry(row: tuple[object, ...], deliveries: list[Delivery]) -> Entry:
             peer=str(peer),
             message_id=str(message_id),
             envelope=_read_envelope(str(envelope), tuple(recipients.values())),
-            content=Content(str(segment), tuple((a, b) for a, b in extents), size, header_size, body_hash),
+            content=read_content(str(segment), str(content)),
         ),
         tuple(deliveries),
     )
@@ -161,7 +171,3 @@ def _read_envelope(text: str, recipients: tuple[Recipient, ...]) -> Envelope:
         ret=None if ret is None else Ret(ret),
         envid=envid,
     )
-
-
-def _content_text(content: Content) -> str:
-    return json.dumps((content.extents, content.size, content.header_size, content.body_hash))

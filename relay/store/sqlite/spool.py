@@ -21,20 +21,25 @@ from relay.store.spool import (
     Order,
     Selection,
     SpoolError,
+    SpoolFull,
     State,
     WorkerStatus,
 )
-from relay.store.sqlite import event_pages, queue, statements
+from relay.store.sqlite import event_pages, queue, segments, statements
 from relay.store.sqlite.batch import Rows, rows_text
 from relay.store.sqlite.facts import SqliteFacts
 from relay.store.sqlite.files import store_failure
-from relay.store.sqlite.rows import acceptance_rows, change_row, event_rows, read_entries, read_event
+from relay.store.sqlite.rows import acceptance_rows, change_row, content_text, event_rows, read_entries, read_event
 from relay.store.sqlite.segments import Segments
 from relay.store.sqlite.writer import GroupWriter
 
 LEASE_TIME = 30.0
 _PURGED_AT_ONCE = 2000
 _REMOVED_AT_ONCE = 64
+# A segment is cleared when no more than one part in so many is alive, in no more than so many messages.
+_DEAD_PART = 4
+_MOVED_AT_ONCE = 64
+_CLEARED_AT_ONCE = 8
 T = TypeVar("T")
 
 
@@ -52,6 +57,7 @@ class SqliteSpool:
         self._pid = pid
         self._clock = clock
         self._beaten_at = 0.0
+        self._cleared = ""
         self._segments: Segments
         self._writer: GroupWriter
 
@@ -268,7 +274,60 @@ class SqliteSpool:
         # asked again, with the locks in hand.
         with self._segments.idle(candidates[:_REMOVED_AT_ONCE]) as idle:
             dead = await self._writer.call(lambda connection: queue.without_live_messages(connection, idle))
-            return sum(self._segments.remove(name) for name in dead)
+            freed = sum(self._segments.remove(name) for name in dead)
+        return freed + sum([await self._clear(name) for name in self._next_to_clear(names)])
+
+    def _next_to_clear(self, names: Sequence[str]) -> list[str]:
+        """A few segments at a sweep, so that all have their turn."""
+        following = [name for name in names if name > self._cleared] or list(names)
+        chosen = following[:_CLEARED_AT_ONCE]
+        self._cleared = chosen[-1] if chosen else ""
+        return chosen
+
+    async def _clear(self, name: str) -> int:
+        """Move the few live messages of a segment that is dead for the most part elsewhere, and remove it.
+
+        The copies are on stable storage before a row names them, and all rows change together: whatever is
+        interrupted leaves the messages where they were, or where they are now. Octets freed.
+        """
+        with self._segments.idle([name]) as idle:
+            if not idle:
+                return 0
+            few = await self._writer.call(
+                lambda connection: queue.few_live_messages(connection, name, _MOVED_AT_ONCE), changes=False
+            )
+            live, size = sum(content.size for _, content in few), self._segments.size_of(name)
+            if not few or size < segments.SEGMENT_SIZE // 64 or live * _DEAD_PART > size:
+                return 0
+            with suppress(SpoolFull):  # there will be room again, and nothing has changed
+                await self._move(name, few)
+            dead = await self._writer.call(lambda connection: queue.without_live_messages(connection, idle))
+            return sum(self._segments.remove(each) - live for each in dead)
+
+    async def _move(self, name: str, messages: Sequence[tuple[str, Content]]) -> None:
+        taken: list[str] = []
+
+        def done(_: object) -> None:
+            for each in taken:
+                self._segments.done(each)
+
+        try:
+            moves = []
+            for queue_id, content in messages:
+                copy = self._segments.copy(content)
+                self._segments.take(copy)
+                taken.append(copy.segment)
+                moves.append((queue_id, name, copy.segment, content_text(copy)))
+                await asyncio.sleep(0)
+            rows = rows_text(moves)
+            future = self._writer.call(
+                lambda connection: connection.execute(statements.MOVE_CONTENTS, (rows,)), segments=set(taken)
+            )
+        except BaseException:
+            done(None)
+            raise
+        future.add_done_callback(done)
+        await asyncio.shield(future)
 
     def _write_with(
         self, acceptances: Sequence[Acceptance], write: Callable[[Rows], "asyncio.Future[None]"]

@@ -40,6 +40,15 @@ WHERE queue_id IN (SELECT value FROM json_each(?1)) AND finished_at IS NULL AND 
     WHERE delivery.queue_id = message.queue_id AND delivery.state IN ('queued', 'held'))
 """
 
+# Whatever somebody has in hands stays where it is: they know its place by heart.
+MOVE_CONTENTS = """
+UPDATE message SET segment = move.value ->> 2, content = move.value ->> 3
+FROM json_each(?1) AS move
+WHERE message.queue_id = move.value ->> 0 AND message.segment = move.value ->> 1 AND message.finished_at IS NULL
+  AND NOT EXISTS (
+    SELECT 1 FROM delivery WHERE delivery.queue_id = message.queue_id AND delivery.worker IS NOT NULL)
+"""
+
 LEASE = """
 UPDATE delivery SET worker = :worker
 WHERE (queue_id, number) IN (
