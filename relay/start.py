@@ -8,6 +8,7 @@ import fcntl
 import gc
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sys
@@ -24,6 +25,9 @@ from relay.config.values import Endpoint
 from relay.store.open import store_path
 from relay.supervisor import command
 
+_METRICS = "relay-metrics-"
+_MOST_PATH = 4096
+
 log = structlog.get_logger("relay.start")
 
 # A worker's program: the configuration, its name, the pipe that ends with the parent, the pipe to say words into.
@@ -39,10 +43,10 @@ def start(config: Path, settings: Settings, load: Callable[[], Work]) -> NoRetur
 
     `load` brings in the program of a worker. It is called when the environment is ready for that.
     """
-    _lock_store(store_path(settings.store))
+    lock = _lock_store(store_path(settings.store))
     _check_ports(settings)
-    # prometheus_client looks for it when it is imported. One folder an instance; the next one starts from zero.
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="relay-metrics-", dir=_memory())
+    # prometheus_client looks for it when it is imported.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_folder(lock)
     work = load()
     instance = secrets.token_hex(4)
     lifeline = os.pipe()
@@ -90,13 +94,27 @@ def _be_worker(work: Callable[[], int], not_ours: tuple[int, ...]) -> NoReturn:
         os._exit(code)
 
 
+def _metrics_folder(lock: int) -> str:
+    """A folder for one instance's metrics; that of the last one goes, which may have had no time to tidy up.
+
+    Its name stands in the file of the lock: whoever holds that knows that nobody uses the folder any more.
+    """
+    stale = Path(os.pread(lock, _MOST_PATH, 0).decode(errors="replace"))
+    if stale.is_absolute() and stale.name.startswith(_METRICS) and not stale.is_symlink():
+        shutil.rmtree(stale, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=_METRICS, dir=_memory())
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, os.fsencode(folder), 0)
+    return folder
+
+
 def _memory() -> str | None:
     """A folder in memory, None where there is none: metrics are mapped files, and a full disk would end who writes."""
     shared = "/dev/shm"  # noqa: S108 -- the folder made in it is ours alone
     return shared if os.access(shared, os.W_OK | os.X_OK) else None
 
 
-def _lock_store(path: Path) -> None:
+def _lock_store(path: Path) -> int:
     """Make sure that nobody else works on this store: all other workers known there are then dead.
 
     The lock lives as long as any process of this relay: all inherit it, and nobody ever gives it back.
@@ -109,6 +127,7 @@ def _lock_store(path: Path) -> None:
         os.close(lock)
         raise StartError(f"another relay is working on {path}; stop it first, or give this one its own store") from None
     os.set_inheritable(lock, True)  # noqa: FBT003 -- its only form
+    return lock
 
 
 def _check_ports(settings: Settings) -> None:

@@ -4,6 +4,7 @@ import os
 import random
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +101,20 @@ async def test_a_parent_that_is_killed_alone_takes_its_workers_along(relay: Rela
         await ledger.more(20)
     await relay.is_empty()
     assert sorted(set(ledger.accepted) - set(count_ids(sink.messages))) == []
+
+
+async def test_a_killed_relay_leaves_no_metrics_behind_for_long(relay: Relay) -> None:
+    def metrics() -> Path:
+        return Path((relay.place / "var/relay.db.instance").read_text())
+
+    left_over = metrics()
+    assert any(left_over.iterdir())
+    await relay.kill_everything()
+    assert left_over.exists()
+
+    await relay.start()
+
+    assert not left_over.exists()
+    assert metrics().exists()
+    assert await relay.stop() == 0
+    assert not metrics().exists()
