@@ -35,6 +35,7 @@ _MOST_REMEMBERED = 20_000
 _AT_ONCE = 20  # domains that one worker asks about at the same time
 _TAKEN_AT_ONCE = 200
 _LEASE = 120.0
+_AGAIN = 60.0  # between looks at what is at risk and cannot be judged yet
 _TRIES = 3
 _TROUBLES = {EventType.DOMAIN_AT_RISK: Trouble.DOMAIN_AT_RISK, EventType.DOMAIN_LOST: Trouble.DOMAIN_LOST}
 
@@ -162,7 +163,7 @@ class DomainFacts:
         due = now + wait * (1 + 0.1 * random.random())  # noqa: S311 -- spreads looks, keeps no secret
         if after.state is State.AT_RISK:
             # What is at risk is judged again when its time is over, however long the answers hold.
-            over = max(after.since + patience, now + 1)
+            over = after.since + patience if now < after.since + patience else now + _AGAIN
             expires, due = min(expires, over), min(due, over)
         fresh = _Known(after, expires, basis)
         fact = Fact(KIND, company.slug, _encode(fresh), stored.version if stored else 0, due)

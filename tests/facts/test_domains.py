@@ -201,6 +201,25 @@ async def test_a_long_ttl_does_not_put_off_the_switch(place) -> None:
     assert (await facts.about(COMPANY)).state is State.FAILS
 
 
+async def test_a_domain_at_risk_that_falls_silent_is_asked_about_once_a_minute(place) -> None:
+    facts = place.worker()
+    await facts.about(COMPANY)
+    place.publish(BAD)
+    place.clock.at += TTL
+    await facts.about(COMPANY)
+    place.dns.zones.break_name(SHOP, FaultKind.SERVFAIL)
+    place.clock.at += 2 * HOUR
+    await facts.recheck()
+    asked = len(place.dns.questions)
+    place.clock.at += 30
+    await facts.recheck()
+    assert len(place.dns.questions) == asked
+    place.clock.at += 31
+    await facts.recheck()
+    assert len(place.dns.questions) > asked
+    assert place.told == ["domain-passes", "domain-at-risk"]
+
+
 async def test_what_one_worker_has_found_the_others_need_not_ask_for(place) -> None:
     await place.worker().about(COMPANY)
     asked = len(place.dns.questions)
