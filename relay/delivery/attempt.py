@@ -184,13 +184,16 @@ class Attempts:
 
 
 def _outcomes(batch: Batch, answers: Answers) -> list[Outcome]:
-    account = batch.route.server is not None
-    return [classify(*answers.of[index], account=account) for index in range(len(batch.deliveries))]
+    return [_classify(batch, *answers.of[index]) for index in range(len(batch.deliveries))]
 
 
 def _everyone(batch: Batch, trouble: Trouble | Reply, phase: Phase) -> AttemptResult:
-    outcome = classify(trouble, phase, account=batch.route.server is not None)
-    return AttemptResult([outcome] * len(batch.deliveries))
+    return AttemptResult([_classify(batch, trouble, phase)] * len(batch.deliveries))
+
+
+def _classify(batch: Batch, trouble: Trouble | Reply, phase: Phase) -> Outcome:
+    route = batch.route
+    return classify(trouble, phase, account=route.server is not None, smarthost=route.is_smarthost)
 
 
 def _is_worth_another_target(result: AttemptResult) -> bool:

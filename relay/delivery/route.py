@@ -36,6 +36,11 @@ class Route:
     server: Server | None = None
     ca: str | None = None
 
+    @property
+    def is_smarthost(self) -> bool:
+        """Whether the host takes all our mail, whomever it is for."""
+        return not self.is_domain and self.server is None
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

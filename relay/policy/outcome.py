@@ -124,10 +124,11 @@ _BEFORE_LOGIN = {Phase.RESOLVE, Phase.CONNECT, Phase.GREETING, Phase.HELLO, Phas
 _BEFORE_MAIL = _BEFORE_LOGIN | {Phase.LOGIN}
 
 
-def classify(trouble: Trouble | Reply, phase: Phase, *, account: bool) -> Outcome:
-    """Say what an answer or a fault in `phase` means; `account`: on a server that we log in to.
+def classify(trouble: Trouble | Reply, phase: Phase, *, account: bool, smarthost: bool = False) -> Outcome:
+    """Say what an answer or a fault in `phase` means.
 
-    Never raises: what fits no rule is temporary.
+    `account`: on a server that we log in to; `smarthost`: on the host that takes all our mail. Never raises: what fits
+    no rule is temporary.
     """
     if isinstance(trouble, Trouble):
         return _classify_fault(trouble, phase, account=account)
@@ -138,6 +139,10 @@ def classify(trouble: Trouble | Reply, phase: Phase, *, account: bool) -> Outcom
         return _classify_refusal(trouble, phase, refusal)
     if trouble.is_temporary:
         return _classify_temporary(trouble, phase)
+    if smarthost and _is_permission(trouble, phase):
+        # It does not let us send: a setting between the two of us, and no verdict on anybody's mail.
+        status = _temporary(_status(trouble, "5.7.1"))
+        return Outcome(Action.DEFER, Scope.TARGET, status, trouble.text, phase, trouble)
     return _classify_permanent(trouble, phase, account=account)
 
 

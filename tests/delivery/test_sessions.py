@@ -19,6 +19,7 @@ from relay.policy.outcome import Action, Phase, Scope
 from relay.sandbox.certificates import Authority
 from relay.sandbox.scripted_peer import Drop, Garbage, Hang, Reset, Say, Script, ScriptedPeer
 from relay.sandbox.zones import FaultKind
+from relay.store.spool import State
 
 from .house import ANNA, DOMAIN, House, server_at, with_server
 
@@ -197,6 +198,14 @@ async def test_where_tls_fails_mail_goes_without(house, starttls):
         assert result.outcomes[0].action is Action.DELIVERED
         assert result.tls is None
         assert len(peer.records) == 2
+
+
+async def test_a_smarthost_that_relays_for_strangers_only_defers(house):
+    async with ScriptedPeer(Script(rcpt=Say("554 5.7.1 Relay access denied"))) as peer:
+        house.configure(delivery={"smarthost": {"host": "127.0.0.1", "port": peer.port, "tls": "none"}})
+        queue_id = await house.deliver()
+        assert (await house.delivery(queue_id)).state is State.QUEUED
+        assert await house.reports() == []
 
 
 @pytest.mark.parametrize("how", ["starttls", "implicit"])

@@ -160,3 +160,33 @@ def test_what_comes_before_mail_on_an_own_server_can_be_repaired():
     assert is_repairable(classify(down, Phase.CONNECT, account=True))
     assert is_repairable(classify(Reply(535, "5.7.8", "no"), Phase.LOGIN, account=True))
     assert not is_repairable(classify(Reply(451, "", "later"), Phase.FINAL, account=True))
+
+
+@pytest.mark.parametrize(
+    ("reply", "phase"),
+    [
+        (Reply(550, "5.7.1", "Relaying denied"), Phase.RCPT),
+        (Reply(554, "5.7.1", "Relay access denied"), Phase.RCPT),
+        (Reply(550, "5.7.1", "Sender not allowed"), Phase.MAIL),
+        (Reply(530, "", "Authentication required"), Phase.MAIL),
+    ],
+)
+def test_a_smarthost_that_does_not_let_us_send_bounces_nothing(reply, phase):
+    outcome = classify(reply, phase, account=False, smarthost=True)
+    assert (outcome.action, outcome.scope) == DEFER_TARGET
+    assert outcome.status[0] == "4"
+    assert classify(reply, phase, account=False).action is Action.FAIL
+
+
+@pytest.mark.parametrize(
+    ("reply", "phase"),
+    [
+        (Reply(550, "5.1.1", "Nobody"), Phase.RCPT),
+        (Reply(552, "5.3.4", "Too large"), Phase.MAIL),
+        (Reply(550, "5.7.1", "Spam"), Phase.FINAL),
+        (Reply(250, "2.0.0", "Taken"), Phase.FINAL),
+        (Reply(451, "4.7.1", "Later"), Phase.RCPT),
+    ],
+)
+def test_a_smarthosts_verdicts_are_those_of_any_host(reply, phase):
+    assert classify(reply, phase, account=False, smarthost=True) == classify(reply, phase, account=False)
