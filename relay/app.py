@@ -24,6 +24,7 @@ from relay.delivery.recording import Sending
 from relay.dns import Resolver
 from relay.events import Event, EventType, Json
 from relay.facts.addresses import Addresses
+from relay.fetch.fetcher import Fetcher, Fetching
 from relay.http import HttpClient
 from relay.intake.gate import Gate, Peer
 from relay.intake.limits import Connections, Rate, Receiving
@@ -98,6 +99,16 @@ class Worker:
         self._webhooks = Webhooks(
             Telling(lambda: self._active, self._spool, HttpClient(self._resolver), self._clock, self._journal)
         )
+        self._fetcher = Fetcher(
+            Fetching(
+                lambda: self._active,
+                self._spool,
+                self._resolver,
+                HttpClient(self._resolver),
+                self._clock,
+                self._journal,
+            )
+        )
         await self._spool.start()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -110,6 +121,7 @@ class Worker:
                     tasks.create_task(self._keep_config()),
                     tasks.create_task(self._courier.run()),
                     tasks.create_task(self._webhooks.run()),
+                    tasks.create_task(self._fetcher.run()),
                 ]
                 await self._listen(tasks)
                 self._trouble = ""

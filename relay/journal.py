@@ -15,6 +15,8 @@ from relay.events import Event, EventType
 _LEVELS = {EventType.FAULT: logging.ERROR, EventType.RELOAD_FAILED: logging.ERROR}
 _WARNINGS = {
     EventType.HELD,
+    EventType.PARKED,
+    EventType.MAILBOX_FAILED,
     EventType.EXPIRED,
     EventType.LOGIN_FAILED,
     EventType.TAKEN_OVER,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from relay.cli.options import JsonOption
+from relay.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from relay.cli.output import octets, print_json, print_table, say
 from relay.cli.trouble import ExitCode, Failure
 from relay.events import Json
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 def explain(
     file: Annotated[Path, typer.Argument(help="A mail as it was received (.eml).")],
     *,
+    config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Explain what of a mail would be taken for an invoice.
 
     Nothing is sent anywhere. The exit code is 1 when nothing would be taken.
     """
+    from relay.cli.reading import read_settings
     from relay.config.secrets import reason
     from relay.policy.invoice.judge import judge
     from relay.policy.invoice.score import Taste
@@ -35,7 +37,9 @@ def explain(
     except OSError as error:
         raise Failure(ExitCode.USAGE, f"relay: {file}: {reason(error)}") from None
     contents = asyncio.run(_read(mail))
-    judgement = judge(contents.facts, Taste())
+    settings = read_settings(config).mailboxes if config.exists() else None
+    taste = Taste() if settings is None else Taste(settings.words, settings.enough)
+    judgement = judge(contents.facts, taste)
     if as_json:
         print_json(_as_json(contents, judgement))
     else:

@@ -40,7 +40,8 @@ def check_settings(compiled: CompiledSettings) -> list[ConfigError]:
     """Errors between keys of relay.yaml, and in the files it names."""
     settings, document = compiled.settings, compiled.document
     checks: tuple[Callable[[Settings], Iterator[Fault]], ...] = (
-        _check_listeners, _check_tls, _check_apps, _check_dkim, _check_secrets, _check_oauth2, _check_the_rest,
+        _check_listeners, _check_tls, _check_apps, _check_dkim, _check_secrets, _check_oauth2, _check_fast_input,
+        _check_the_rest,
     )  # fmt: skip
     return [document.error(path, message, hint) for check in checks for path, message, hint in check(settings)]
 
@@ -277,6 +278,14 @@ def _secret(path: KeyPath, reference: SecretRef) -> bytes | Fault:
         return resolve_bytes(reference)
     except SecretError as error:
         return path, str(error), ""
+
+
+def _check_fast_input(settings: Settings) -> Iterator[Fault]:
+    api, folder = settings.fast_input.api, settings.fast_input.folder
+    if api is not None and folder is not None:
+        yield ("fast_input", "folder"), "invoices go to the interface or into a folder, not both", "Leave one out."
+    if api is not None and (api.key is None) == (api.token is None):
+        yield ("fast_input", "api"), "one of key and token says who we are", "Write key: {env: BILLIT_API_KEY}."
 
 
 def _check_the_rest(settings: Settings) -> Iterator[Fault]:

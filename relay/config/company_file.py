@@ -5,9 +5,10 @@ checked in `relay.config.checks`.
 """
 
 import re
+from datetime import date
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainSerializer, PlainValidator, PositiveInt, WithJsonSchema
 
 from relay.config.errors import did_you_mean
 from relay.config.settings import Model
@@ -23,7 +24,9 @@ from relay.config.values import (
     shown,
     wrong,
 )
-from relay.policy.company import Company, Grant, IdentityKind, Language, Otherwise
+from relay.policy.company import After, Company, Grant, IdentityKind, Language, Otherwise
+from relay.policy.company import FastInput as CompanyFastInput
+from relay.policy.company import Mailbox as CompanyMailbox
 from relay.policy.company import OAuth2 as CompanyOAuth2
 from relay.policy.company import Server as CompanyServer
 from relay.policy.pacing import Pace
@@ -126,6 +129,60 @@ class Outgoing(Model):
     )
 
 
+def parse_day(value: object) -> date:
+    """A day of the calendar."""
+    try:
+        if isinstance(value, str) and len(value) == 10:
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise wrong(f"{shown(value)} is not a day", 'Write it as "2026-01-31", with the quotation marks.')
+
+
+Day: TypeAlias = Annotated[date, PlainValidator(parse_day), WithJsonSchema({"type": "string", "format": "date"})]
+
+
+class Mailbox(Model):
+    """The company's own mailbox, read for invoices."""
+
+    host: TargetHost = Field(description="Name or IP address of its IMAP server.")
+    port: Port = Field(default=993, description="Port.")
+    tls: Literal["implicit", "starttls"] = Field(
+        default="implicit", description="How TLS begins; it is never left out."
+    )
+    username: Line = Field(description="Name of the account.")
+    password: SealableSecret = Field(description="Where the account's password is kept.")
+    folder: Line = Field(default="INBOX", description="The folder that is read.")
+    after: Annotated[After, Field(strict=False)] = Field(
+        default=After.KEEP,
+        description="What is done to a mail whose documents have been taken: keep (nothing), seen, flag, keyword "
+        "($FastInput), move, delete.",
+    )
+    move_to: Line | None = Field(default=None, description="The folder for `after: move`; it has to be there.")
+    since: Day | None = Field(
+        default=None, description="Read also mail that is there already, from this day on. Left out: only new mail."
+    )
+    ca: FilePath | None = Field(default=None, description="PEM file of authorities to trust besides the system's.")
+
+
+class FastInput(Model):
+    """What goes along with the company's documents."""
+
+    party_id: PositiveInt | None = Field(default=None, description="Billit's number of the company (PartyID).")
+    context_party_id: PositiveInt | None = Field(
+        default=None, description="Billit's number of the client that an accountant acts for (ContextPartyID)."
+    )
+    split: bool = Field(default=False, description="Let Fast input split PDF files into several invoices.")
+    subject: bool = Field(default=False, description="Send the subject of the mail along as description.")
+
+
+class Incoming(Model):
+    """Where the company's invoices come in."""
+
+    mailbox: Mailbox | None = Field(default=None, description="The company's own mailbox, read for invoices.")
+    fast_input: FastInput = Field(default=FastInput(), description="What goes along with the company's documents.")
+
+
 class CompanyFile(Model):
     """Everything in companies/<slug>.yaml."""
 
@@ -136,10 +193,11 @@ class CompanyFile(Model):
         default=None, description="Language of notices and pages. Left out: the relay's."
     )
     outgoing: Outgoing = Field(default=Outgoing(), description="In whose name mail goes out.")
+    incoming: Incoming = Field(default=Incoming(), description="Where the company's invoices come in.")
 
     def company(self, slug: str) -> Company:
         """The company. An own server is there when the identity needs one (`relay.config.compiler` has checked it)."""
-        outgoing = self.outgoing
+        outgoing, incoming = self.outgoing, self.incoming
         return Company(
             slug=slug,
             name=self.name,
@@ -152,6 +210,8 @@ class CompanyFile(Model):
             server=None if outgoing.server is None else _server(slug, outgoing.server),
             language=self.language,
             vouched=outgoing.vouched or "",
+            mailbox=None if incoming.mailbox is None else CompanyMailbox(**dict(incoming.mailbox)),
+            fast_input=CompanyFastInput(**dict(incoming.fast_input)),
         )
 
 

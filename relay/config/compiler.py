@@ -15,7 +15,7 @@ from relay.config.explain import explain
 from relay.config.reader import Document, read
 from relay.config.sealing import place_of
 from relay.config.settings import Settings
-from relay.policy.company import Company, IdentityKind, SecretKind, SecretRef
+from relay.policy.company import After, Company, IdentityKind, SecretKind, SecretRef
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -50,6 +50,10 @@ def compile_company(file: str, slug: str, raw: bytes) -> Company:
     if server is not None and (server.password is None) is (server.oauth2 is None):
         hint = "Write one of outgoing.server.password and outgoing.server.oauth2."
         raise ConfigErrors([document.error(("outgoing", "server"), "a server has either a password or oauth2", hint)])
+    mailbox = parsed.incoming.mailbox
+    if mailbox is not None and (mailbox.after is After.MOVE) != (mailbox.move_to is not None):
+        message = "`after: move` and `move_to` go together"
+        raise ConfigErrors([document.error(("incoming", "mailbox", "after"), message, "Write both, or neither.")])
     return parsed.company(slug)
 
 

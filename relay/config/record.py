@@ -5,15 +5,20 @@ run code. A record holds references to secrets, or sealed ones, never secrets.
 """
 
 import json
+from dataclasses import astuple
+from datetime import date
 from typing import Any
 
 from relay.config.sealing import place_of
 from relay.mail.address import Address
 from relay.policy.company import (
+    After,
     Company,
+    FastInput,
     Grant,
     IdentityKind,
     Language,
+    Mailbox,
     OAuth2,
     Otherwise,
     SecretKind,
@@ -22,7 +27,8 @@ from relay.policy.company import (
 )
 from relay.policy.pacing import Pace
 
-_FIELDS = 11
+_FIELDS = 13
+_MAILBOX_MARK = b'["imap",'
 
 
 def pack(company: Company) -> bytes:
@@ -40,6 +46,8 @@ def pack(company: Company) -> bytes:
         company.language,
         [wish.value for wish in company.then] or None,
         company.vouched or None,
+        None if company.mailbox is None else _pack_mailbox(company.mailbox),
+        None if company.fast_input == FastInput() else list(astuple(company.fast_input)),
     ]
     while fields[-1] is None:  # what most companies do not have takes no room
         fields.pop()
@@ -61,17 +69,36 @@ def _pack_oauth2(oauth2: OAuth2) -> list[Any]:
     return [oauth2.client, oauth2.grant.value, None if token is None else _pack_secret(token), oauth2.tenant]
 
 
+def _pack_mailbox(mailbox: Mailbox) -> list[Any]:
+    where = ["imap", mailbox.host, mailbox.port, mailbox.tls, mailbox.username, _pack_secret(mailbox.password)]
+    since = None if mailbox.since is None else mailbox.since.isoformat()
+    return [*where, mailbox.folder, mailbox.after.value, mailbox.move_to, since, mailbox.ca]
+
+
+def _unpack_mailbox(slug: str, fields: list[Any]) -> Mailbox:
+    _, host, port, tls, username, password, folder, after, move_to, since, ca = fields
+    day = None if since is None else date.fromisoformat(since)
+    secret = _unpack_secret(slug, password)
+    return Mailbox(host, port, tls, username, secret, folder, After(after), move_to, day, ca)
+
+
 def _pack_secret(secret: SecretRef) -> list[str]:
     """The company in a place is the one whose record this is."""
     field = secret.place.partition("/")[2]
     return [secret.kind.value, secret.name, *([field] if field else [])]
 
 
+def mailbox_in(record: bytes) -> bool:
+    """Whether a company's record has a mailbox; next to free for those that have none."""
+    # No field before it can hold the mark: text there has its quotation marks escaped.
+    return _MAILBOX_MARK in record
+
+
 def unpack(slug: str, record: bytes) -> Company:
     """The company that `pack` made this record of."""
     fields = json.loads(record)
     fields += [None] * (_FIELDS - len(fields))
-    name, local, domain, alias, identity, otherwise, author, server, language, then, vouched = fields
+    name, local, domain, alias, identity, otherwise, author, server, language, then, vouched, *incoming = fields
     return Company(
         slug=slug,
         name=name,
@@ -84,6 +111,8 @@ def unpack(slug: str, record: bytes) -> Company:
         language=None if language is None else Language(language),
         then=tuple(IdentityKind(wish) for wish in then or ()),
         vouched=vouched or "",
+        mailbox=None if incoming[0] is None else _unpack_mailbox(slug, incoming[0]),
+        fast_input=FastInput(*(incoming[1] or ())),
     )
 
 

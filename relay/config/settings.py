@@ -39,6 +39,7 @@ from relay.config.values import (
 )
 from relay.events import MAIL_EVENTS
 from relay.policy.company import Language
+from relay.policy.invoice.words import INVOICE
 
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 ListenerTls: TypeAlias = Literal["starttls", "implicit", "none"]
@@ -294,6 +295,50 @@ class OwnDomain(Model):
     recheck: Duration = duration("1h", "Least time between two looks at a domain that no mail asks for.")
 
 
+class Mailboxes(Model):
+    """How companies' mailboxes are read for invoices."""
+
+    poll: Duration = duration("5m", "How often each mailbox is looked at.")
+    at_once: Count = Field(default=8, description="Mailboxes that one worker reads at once.")
+    per_host: Count = Field(default=4, description="Mailboxes on one host that one worker reads at once.")
+    message_size: Size = size("40MiB", "Largest mail that is read; larger ones are parked.")
+    words: tuple[Line, ...] = Field(
+        default=INVOICE,
+        strict=False,
+        description="Words in names, subjects and texts that speak for an invoice.",
+        json_schema_extra={"default": list(INVOICE)},
+    )
+    enough: int = Field(
+        default=50,
+        ge=1,
+        le=100,
+        description="Points that make a document. A PDF begins with 50, a word adds 25 or 35: 60 demands a word.",
+    )
+    allow_private: bool = Field(default=False, description="Let mailboxes be on hosts in our own networks.")
+
+
+class FastInputApi(Model):
+    """Billit's interface for Fast input."""
+
+    url: WebAddress = Field(default="https://api.billit.be", description="Where it is, without /v1.")
+    key: SealableSecret | None = Field(default=None, description="Goes along as ApiKey.")
+    token: SealableSecret | None = Field(default=None, description="Goes along as bearer token, instead of a key.")
+    idempotency_header: Line = Field(
+        default="Idempotency-Key", description="The field that says which document was sent already."
+    )
+    timeout: Duration = duration("60s", "How long one upload may take.")
+    allow_private: bool = Field(
+        default=False, description="Let the URL lead into our own networks, and there also without TLS."
+    )
+
+
+class FastInput(Model):
+    """Where invoices out of mailboxes go: one of these."""
+
+    api: FastInputApi | None = Field(default=None, description="To Billit's interface.")
+    folder: FilePath | None = Field(default=None, description="Into this folder, in a folder for each company.")
+
+
 class Spool(Model):
     """What stays after delivery."""
 
@@ -335,6 +380,8 @@ class Settings(Model):
     notices: Notices = Field(default=Notices(), description="Mail that the relay writes to people.")
     delivery: Delivery = Field(default=Delivery(), description="How mail leaves.")
     own_domain: OwnDomain = Field(default=OwnDomain(), description="How companies' own domains are watched.")
+    mailboxes: Mailboxes = Field(default=Mailboxes(), description="How companies' mailboxes are read.")
+    fast_input: FastInput = Field(default=FastInput(), description="Where invoices out of mailboxes go.")
     workers: int = Field(default=0, ge=0, le=1024, description="Worker processes. 0: one a core.")
     spool: Spool = Field(default=Spool(), description="What stays after delivery.")
     log: Log = Field(default=Log(), description="What is logged, and how.")

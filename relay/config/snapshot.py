@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Self
 
-from relay.config.record import pack, unpack
+from relay.config.record import mailbox_in, pack, unpack
 from relay.config.settings import Settings
 from relay.policy.company import Company
 
@@ -55,6 +55,10 @@ class Snapshot:
         """The company whose alias is `local`, in whatever case it is written."""
         slug = self._aliases.get(local.lower())
         return None if slug is None else self._unpacked(slug)
+
+    def with_mailbox(self) -> Iterator[str]:
+        """The companies whose mailbox is read."""
+        return (slug for slug, record in self._records.items() if mailbox_in(record))
 
     def compare(self, newer: "Snapshot", slugs: Iterable[str]) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
         """Which of `slugs` were added, changed and removed in `newer`."""

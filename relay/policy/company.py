@@ -5,6 +5,7 @@ In charge of the values only. Reading and checking files is `relay.config`; choo
 """
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Literal
 
@@ -99,6 +100,47 @@ class Server:
     pace: Pace | None = None
 
 
+class After(StrEnum):
+    """What is done in the mailbox to a mail whose documents have been handed on."""
+
+    KEEP = "keep"
+    SEEN = "seen"
+    FLAG = "flag"
+    KEYWORD = "keyword"
+    MOVE = "move"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A mailbox that is read for invoices: by IMAP, always with TLS.
+
+    `since` is the day from which mail counts that was there before; None: only what comes in after the beginning.
+    `move_to` is the folder for `After.MOVE`.
+    """
+
+    host: str
+    port: int
+    tls: Literal["starttls", "implicit"]
+    username: str
+    password: SecretRef
+    folder: str = "INBOX"
+    after: After = After.KEEP
+    move_to: str | None = None
+    since: date | None = None
+    ca: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FastInput:
+    """What Fast input has to know with the documents of a company; None and False are not said."""
+
+    party_id: int | None = None
+    context_party_id: int | None = None
+    split: bool = False
+    subject: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Company:
     """One company (tenant). `slug` is the name of its file without ".yaml".
@@ -106,6 +148,7 @@ class Company:
     `author` is the address in From when mail goes out in the company's own name; None means `address`.
     `identity` is what the company wishes first, `then` what it wishes next, in order.
     `server` is there whenever OWN_SERVER is among the wishes. `language` is that of its people, None means the relay's.
+    `mailbox` is read for invoices, `fast_input` goes along with them.
     `vouched` says why the operator is sure that the company's domain is its own; empty: the company has to prove it.
     """
 
@@ -120,6 +163,8 @@ class Company:
     language: Language | None = None
     then: tuple[IdentityKind, ...] = ()
     vouched: str = ""
+    mailbox: Mailbox | None = None
+    fast_input: FastInput = FastInput()
 
     def __post_init__(self) -> None:
         if IdentityKind.OWN_SERVER in self.wishes and self.server is None:

@@ -77,7 +77,7 @@ PROOFS = {
     "dnspython": (Offence("authn/offence.py", "import dns.resolver"),),
     "http": (Offence("cli/offence.py", "import uvicorn"), Offence("app.py", "import starlette.routing")),
     "http-client": (Offence("web/offence.py", "import httpx2"),),
-    "mailboxes": (Offence("delivery/offence.py", "import pikepdf"), Offence("fetch/offence.py", "import pikepdf")),
+    "mailboxes": (Offence("delivery/offence.py", "import pikepdf"), Offence("fetch/offence.py", "import imapclient")),
     "templates": (Offence("web/offence.py", "import jinja2"),),
     "jwt": (Offence("web/offence.py", "import joserfc"),),
     "metrics": (Offence("web/offence.py", "import prometheus_client"),),

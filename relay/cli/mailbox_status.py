@@ -1,0 +1,112 @@
+"""`relay mailbox status` and `relay mailbox history`: how the reading of mailboxes goes, beside a running relay."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from relay.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, StoreOption
+from relay.cli.output import ago, clock_time, print_json, print_table, say
+from relay.cli.trouble import ExitCode, Failure
+from relay.events import Json
+from relay.store.spool import Spool
+
+if TYPE_CHECKING:
+    from relay.fetch.ledger import MailboxState, MailRecord
+
+
+def status(*, config: ConfigOption = DEFAULT_CONFIG, store: StoreOption = "", as_json: JsonOption = False) -> None:
+    """Say how the reading of each mailbox goes.
+
+    The exit code is 1 when one of them cannot be read.
+    """
+    from relay.cli.visit import visit
+    from relay.fetch.ledger import MAILBOX, MailboxState
+
+    async def look(spool: Spool) -> "list[tuple[str, MailboxState]]":
+        found: list[tuple[str, MailboxState]] = []
+        while page := await spool.facts.list(MAILBOX, after=found[-1][0] if found else ""):
+            found += [(fact.key, MailboxState.of(fact)) for fact in page]
+        return found
+
+    mailboxes = visit(config, store, look)
+    if as_json:
+        print_json([_state_as_json(slug, state) for slug, state in mailboxes])
+    elif not mailboxes:
+        say("no mailbox is read")
+    else:
+        columns = ("company", "looked at", "last success", "mails", "documents", "parked", "trouble")
+        now = time.time()
+        print_table(columns, (_state_row(slug, state, now) for slug, state in mailboxes))
+    if any(state.error for _, state in mailboxes):
+        raise typer.Exit(ExitCode.ATTENTION)
+
+
+def history(
+    company: Annotated[str, typer.Argument(help="The company, by the name of its file.")],
+    *,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many mails.")] = 50,
+    config: ConfigOption = DEFAULT_CONFIG,
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List what became of a company's mails, the last one first."""
+    from relay.cli.visit import visit
+    from relay.fetch.ledger import history as mails_of
+
+    async def look(spool: Spool) -> "Sequence[MailRecord]":
+        return await mails_of(spool.facts, company)
+
+    mails = visit(config, store, look)[:limit]
+    if as_json:
+        print_json([_mail_as_json(mail) for mail in mails])
+    elif mails:
+        print_table(("at", "mail", "documents", "fate", "because"), (_mail_row(mail) for mail in mails))
+    if not mails:
+        raise Failure(ExitCode.ATTENTION, f"relay: no mail of {company} was read")
+
+
+def _state_as_json(slug: str, state: "MailboxState") -> Json:
+    from relay.clock import timestamp
+
+    return {
+        "company": slug,
+        "looked": timestamp(state.looked) if state.looked else None,
+        "succeeded": timestamp(state.succeeded) if state.succeeded else None,
+        "mails": state.mails,
+        "documents": state.documents,
+        "parked": state.parked,
+        "failures": state.failures,
+        "error": state.error,
+    }
+
+
+def _state_row(slug: str, state: "MailboxState", now: float) -> list[Json]:
+    looked, succeeded = (ago(now - at) if at else "never" for at in (state.looked, state.succeeded))
+    return [slug, looked, succeeded, state.mails, state.documents, state.parked, state.error]
+
+
+def _mail_as_json(mail: "MailRecord") -> Json:
+    from relay.clock import timestamp
+
+    return {
+        "at": timestamp(mail.at),
+        "message_id": mail.message_id,
+        "stage": mail.stage.value,
+        "documents": mail.documents,
+        "known": mail.known,
+        "parked": mail.parked,
+        "reason": mail.reason,
+    }
+
+
+def _mail_row(mail: "MailRecord") -> list[Json]:
+    if mail.stage.value != "done":
+        fate = "on its way"
+    elif mail.parked:
+        fate = "parked"
+    else:
+        fate = "taken" if mail.documents or mail.known else "skipped"
+    reason = mail.reason or (f"{mail.known} came by another mail before" if mail.known else "")
+    return [clock_time(mail.at), mail.message_id, mail.documents, fate, reason]

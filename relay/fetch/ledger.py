@@ -1,0 +1,139 @@
+"""What is remembered about mailboxes, so that every invoice is handed on once, whoever dies when.
+
+Three kinds of facts: the state of each mailbox, which is also who reads it now; each mail that was decided about, by a
+name that it keeps when it moves; each invoice that was handed on, by every name it would be known by.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any, Self
+
+from relay.events import Json
+from relay.store.facts import Fact, FactStore
+
+MAILBOX, MAIL, INVOICE = "mailbox", "mailbox-mail", "mailbox-invoice"
+_MOST_ERROR = 300
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxState:
+    """How far a mailbox has been read. Times in seconds since the epoch, 0: not yet.
+
+    `account` names host, user and folder; mails up to `uid` are done with, under `validity`. `started` is when reading
+    began, `since` the day that was asked for then. UIDs up to `rescan` were there before: of them, what came in
+    until `floor` is left alone.
+    """
+
+    account: str = ""
+    validity: int = 0
+    uid: int = 0
+    started: float = 0.0
+    since: str = ""
+    rescan: int = 0
+    floor: float = 0.0
+    looked: float = 0.0
+    succeeded: float = 0.0
+    failures: int = 0
+    error: str = ""
+    mails: int = 0
+    documents: int = 0
+    parked: int = 0
+
+    @classmethod
+    def of(cls, fact: Fact) -> Self:
+        """The state in a fact."""
+        return cls(**_known(cls, fact.value))
+
+    def put_into(self, fact: Fact, due: float) -> Fact:
+        """A fact with this state, which falls due then."""
+        return replace(fact, value=asdict(replace(self, error=self.error[:_MOST_ERROR])), due=due)
+
+
+class Stage(StrEnum):
+    """How far a mail has got."""
+
+    EXTRACTED = "extracted"  # decided about; its documents are on their way
+    DELIVERED = "delivered"  # taken; not yet marked in the mailbox
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class MailRecord:
+    """What became of a mail: how many documents were handed on, what was parked, and why nothing came of it."""
+
+    stage: Stage
+    at: float
+    message_id: str = ""
+    documents: int = 0
+    known: int = 0
+    parked: bool = False
+    reason: str = ""
+    tries: int = 0
+
+    @classmethod
+    def of(cls, fact: Fact) -> Self:
+        """The record in a fact."""
+        values = _known(cls, fact.value)
+        return cls(**{**values, "stage": Stage(values["stage"])})
+
+
+class Ledger:
+    """The mails and invoices of one company. Every call raises SpoolError."""
+
+    def __init__(self, facts: FactStore, slug: str) -> None:
+        self._facts = facts
+        self._slug = slug
+
+    async def mail(self, key: str) -> MailRecord | None:
+        """What is known of a mail."""
+        fact = await self._facts.get(MAIL, self._key(key))
+        return None if fact is None else MailRecord.of(fact)
+
+    async def note_mail(self, key: str, record: MailRecord) -> None:
+        """Remember what became of a mail."""
+        await self._put(MAIL, key, {**asdict(record), "reason": record.reason[:_MOST_ERROR]})
+
+    async def taken(self, keys: Sequence[str]) -> str | None:
+        """The name of the mail that brought this invoice first, None when none has."""
+        for key in keys:
+            fact = await self._facts.get(INVOICE, self._key(key))
+            if fact is not None:
+                return str(fact.value["mail"])
+        return None
+
+    async def note_taken(self, keys: Sequence[str], mail: str, at: float, upload: int | None) -> None:
+        """Remember an invoice that was handed on."""
+        for key in keys:
+            await self._put(INVOICE, key, {"mail": mail, "at": at, "upload": upload})
+
+    async def _put(self, kind: str, key: str, value: Mapping[str, Json]) -> None:
+        """The last word counts: only one worker at a time reads a mailbox."""
+        while True:
+            fact = await self._facts.get(kind, self._key(key)) or Fact(kind, self._key(key), {})
+            if await self._facts.put(replace(fact, value=value, due=None)) is not None:
+                return
+
+    def _key(self, key: str) -> str:
+        return f"{self._slug} {key}"
+
+
+async def history(facts: FactStore, slug: str) -> list[MailRecord]:
+    """All mails of a company that were decided about, the last one first."""
+    found: list[MailRecord] = []
+    after = f"{slug} "
+    while page := [fact for fact in await facts.list(MAIL, after=after) if fact.key.startswith(f"{slug} ")]:
+        found += [MailRecord.of(fact) for fact in page]
+        after = page[-1].key
+    return sorted(found, key=lambda record: record.at, reverse=True)
+
+
+def _known(kind: type, value: Mapping[str, Any]) -> dict[str, Any]:
+    """What a later version has written beside it is left alone."""
+    return dict(_pairs(kind, value))
+
+
+def _pairs(kind: type, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name in kind.__dataclass_fields__:  # type: ignore[attr-defined]
+        if name in value:
+            yield name, value[name]

@@ -1,0 +1,256 @@
+"""One look at one mailbox: what is new in it, what of that is an invoice, and where that goes.
+
+Exactly once rests on order. A mail is noted before its documents go, an invoice when it is taken, the mailbox is marked
+only then, and only after that the mail is done with. Whoever takes over begins at the same mail and finds all of it.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
+
+from relay.clock import Clock
+from relay.config.keyring import Active
+from relay.config.settings import Mailboxes
+from relay.events import Event, EventSink, EventType, Json
+from relay.fetch.frames import Contents
+from relay.fetch.imap import Head, ImapSession, MailboxError, MailboxFault, Opened, Place
+from relay.fetch.ledger import Ledger, MailboxState, MailRecord, Stage
+from relay.fetch.reader import Reader
+from relay.fetch.sinks import Offer, Sink, file_of
+from relay.policy.company import After, Company, Mailbox
+from relay.policy.invoice.judge import Document, Judgement, judge
+from relay.policy.invoice.score import Taste
+from relay.policy.upload import Answer, Verdict, idempotency_key
+from relay.store.facts import Fact, FactStore
+
+T = TypeVar("T")
+
+# A worker keeps a mailbox for LEASE seconds, and prolongs that before each mail when RENEW have passed.
+LEASE = 300.0
+_RENEW = 20.0
+_BATCH = 50
+_MOST_TRIES = 15
+_DAY = timedelta(days=1)
+_FIRST_DAY = date(1970, 1, 1)
+# A day begins somewhere up to so much earlier than in Greenwich.
+_EARLIEST = 14 * 3600.0
+
+
+class LostHoldError(Exception):
+    """Another worker reads this mailbox now."""
+
+
+class SinkError(Exception):
+    """Documents are not taken now; `pause` are the seconds that were asked for."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.text)
+        self.answer = answer
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a worker reads mailboxes with. `run` calls a blocking function in a thread."""
+
+    active: Callable[[], Active]
+    facts: FactStore
+    clock: Clock
+    events: EventSink
+    reader: Reader
+    threads: Executor
+    run: Callable[..., Any]
+
+
+class Visit:
+    """A look at the mailbox of one company, by whoever holds its fact."""
+
+    def __init__(self, tools: Tools, company: Company, mailbox: Mailbox, sink: Sink, fact: Fact) -> None:
+        self._tools = tools
+        self._company = company
+        self._mailbox = mailbox
+        self._sink = sink
+        self._fact = fact
+        self._settings: Mailboxes = tools.active().snapshot.settings.mailboxes
+        self._taste = Taste(self._settings.words, self._settings.enough)
+        self._ledger = Ledger(tools.facts, company.slug)
+        self._renewed = tools.clock.now()
+        self.state = MailboxState.of(fact)
+
+    @property
+    def fact(self) -> Fact:
+        """The fact as it was last stored."""
+        return self._fact
+
+    async def run(self, place: Place, password: str) -> None:
+        """Read what is new.
+
+        Raises:
+            MailboxError: the mailbox cannot be read.
+            SinkError: documents cannot be handed on.
+            LostHoldError: somebody else reads it.
+            SpoolError: the store is in trouble.
+        """
+        box = self._mailbox
+        run = self._tools.run
+        session = await run(ImapSession.open, place, box.username, password, self._settings.message_size)
+        try:
+            opened = await run(session.select, box.folder, readonly=box.after is After.KEEP)
+            await self._begin(session, opened)
+            uids = await self._uids(session)
+            for start in range(0, len(uids), _BATCH):
+                await self._batch(session, uids[start : start + _BATCH])
+            self.state = replace(self.state, uid=max(self.state.uid, opened.next_uid - 1 if not uids else uids[-1]))
+        except asyncio.CancelledError:
+            session.cut()
+            raise
+        finally:
+            self._tools.threads.submit(session.close)
+
+    async def _begin(self, session: ImapSession, opened: Opened) -> None:
+        """Where to go on; from the beginning when the mailbox is another one, or has been numbered anew."""
+        box, state, now = self._mailbox, self.state, self._tools.clock.now()
+        account = _account(box)
+        since = "" if box.since is None else box.since.isoformat()
+        if state.account != account:
+            state = replace(state, account=account, started=now, validity=opened.validity, since="")
+            # Our clocks may differ: what is old, the server's own says.
+            floor: float = await self._tools.run(session.last_received)
+            state = replace(state, uid=opened.next_uid - 1, rescan=0, floor=floor)
+        if since != state.since:
+            state = replace(state, since=since)
+            if box.since is not None:
+                midnight = datetime(box.since.year, box.since.month, box.since.day, tzinfo=UTC)
+                state = replace(state, uid=0, rescan=opened.next_uid - 1, floor=midnight.timestamp() - _EARLIEST)
+        if state.validity != opened.validity:
+            state = replace(state, validity=opened.validity, uid=0, rescan=opened.next_uid - 1)
+        self.state = state
+
+    async def _uids(self, session: ImapSession) -> Sequence[int]:
+        if self.state.uid or not self.state.rescan:
+            found: Sequence[int] = await self._tools.run(session.newer_than, self.state.uid)
+            return found
+        day = self._mailbox.since or max(datetime.fromtimestamp(self.state.floor, UTC).date() - _DAY, _FIRST_DAY)
+        found = await self._tools.run(session.since, day)
+        return list(found)
+
+    async def _batch(self, session: ImapSession, uids: Sequence[int]) -> None:
+        heads: Sequence[Head] = await self._tools.run(session.heads, uids)
+        missing = set(uids) - {head.uid for head in heads}
+        for uid in missing:
+            if await self._tools.run(session.is_there, uid):
+                raise MailboxError(MailboxFault.TROUBLE, "the server does not say what is in the folder")
+        for head in heads:
+            await self._hold()
+            if head.uid > self.state.rescan or head.received > self.state.floor:
+                await self._mail(session, head)
+            self.state = replace(self.state, uid=head.uid)
+
+    async def _hold(self) -> None:
+        now = self._tools.clock.now()
+        if now - self._renewed >= _RENEW:
+            self._renewed = now
+            stored = await self._tools.facts.put(self.state.put_into(self._fact, now + LEASE))
+            if stored is None:
+                raise LostHoldError
+            self._fact = stored
+
+    async def _mail(self, session: ImapSession, head: Head) -> None:
+        record = await self._ledger.mail(head.key)
+        if record is None:
+            record = MailRecord(Stage.EXTRACTED, self._tools.clock.now(), head.message_id)
+            self.state = replace(self.state, mails=self.state.mails + 1)
+        if record.stage is Stage.EXTRACTED:
+            record = await self._extract(session, head, record)
+        if record.stage is Stage.DELIVERED:
+            await self._tools.run(session.mark, head.uid, self._mailbox.after, self._mailbox.move_to)
+            await self._ledger.note_mail(head.key, replace(record, stage=Stage.DONE))
+
+    async def _extract(self, session: ImapSession, head: Head, record: MailRecord) -> MailRecord:
+        """What is in the mail, and where it went."""
+        if head.only_text:
+            return await self._nothing(head, record, "there is nothing attached", parked=False)
+        if head.size > self._settings.message_size:
+            return await self._nothing(head, record, "the mail is larger than mailboxes.message_size", parked=True)
+        body: bytes | None = await self._tools.run(session.body, head.uid)
+        if body is None:
+            return await self._withheld(session, head, record)
+        contents = await self._tools.reader.read(body)
+        judgement = judge(contents.facts, self._taste)
+        if not judgement.documents:
+            return await self._nothing(head, record, judgement.reason, parked=judgement.is_parked)
+        await self._ledger.note_mail(head.key, record)
+        return await self._hand_on(head, record, contents, judgement)
+
+    async def _withheld(self, session: ImapSession, head: Head, record: MailRecord) -> MailRecord:
+        """Some servers say OK and send no mail; others have deleted it meanwhile."""
+        if not await self._tools.run(session.is_there, head.uid):
+            return await self._nothing(head, record, "the mail was gone before it could be read", parked=False)
+        if record.tries >= _MOST_TRIES:
+            return await self._nothing(head, record, "the server does not hand the mail out", parked=True)
+        await self._ledger.note_mail(head.key, replace(record, tries=record.tries + 1))
+        raise MailboxError(MailboxFault.TROUBLE, "the server does not hand a mail out")
+
+    async def _hand_on(self, head: Head, record: MailRecord, contents: Contents, judged: Judgement) -> MailRecord:
+        taken = known = 0
+        refused = ""
+        for document in judged.documents:
+            if await self._ledger.taken(document.keys) is not None:
+                known += 1
+                continue
+            offer = self._offer(contents, document)
+            answer = await self._sink.take(offer)
+            if answer.verdict in (Verdict.TAKEN, Verdict.KNOWN):
+                await self._ledger.note_taken(document.keys, head.key, self._tools.clock.now(), answer.upload)
+                taken += 1
+                told: dict[str, Json] = {"upload": answer.upload, "known": answer.verdict is Verdict.KNOWN}
+                self._emit(EventType.UPLOADED, head, {**told, "points": document.points})
+            elif answer.verdict is Verdict.REFUSED or (answer.verdict is Verdict.FAULT and record.tries >= _MOST_TRIES):
+                refused = answer.text
+            else:
+                tries = record.tries + (answer.verdict is Verdict.FAULT)
+                await self._ledger.note_mail(head.key, replace(record, tries=tries))
+                raise SinkError(answer)
+        parked = bool(refused) or judged.is_parked
+        reason = refused or next((each.reason for each in judged.left if parked and each.fate.value == "parked"), "")
+        record = replace(record, documents=taken, known=known, parked=parked, reason=reason)
+        state = self.state
+        self.state = replace(state, documents=state.documents + taken, parked=state.parked + parked)
+        if parked:
+            self._emit(EventType.PARKED, head, {"reason": reason})
+        # A mail of which something waits for a person stays as it is in the mailbox.
+        record = replace(record, stage=Stage.DONE if parked else Stage.DELIVERED)
+        await self._ledger.note_mail(head.key, record)
+        return record
+
+    async def _nothing(self, head: Head, record: MailRecord, reason: str, *, parked: bool) -> MailRecord:
+        """Remember a mail that no document came of, so that it is not fetched again."""
+        record = replace(record, stage=Stage.DONE, parked=parked, reason=reason)
+        await self._ledger.note_mail(head.key, record)
+        self.state = replace(self.state, parked=self.state.parked + parked)
+        self._emit(EventType.PARKED if parked else EventType.SKIPPED, head, {"reason": reason})
+        return record
+
+    def _offer(self, contents: Contents, document: Document) -> Offer:
+        parts, company = contents.facts.parts, self._company
+        main = parts[document.part]
+        beside = None if document.companion is None else parts[document.companion]
+        return Offer(
+            slug=company.slug,
+            fast_input=company.fast_input,
+            key=idempotency_key(company.slug, main.digest),
+            main=file_of(main.name, main.kind, contents.data[main.number]),
+            companion=None if beside is None else file_of(beside.name, beside.kind, contents.data[beside.number]),
+            description=contents.facts.subject[:200] if company.fast_input.subject else "",
+        )
+
+    def _emit(self, kind: EventType, head: Head, data: dict[str, Json]) -> None:
+        told: dict[str, Json] = {"company": self._company.slug, "message_id": head.message_id, **data}
+        self._tools.events.emit(Event(kind, self._tools.clock.now(), data=told))
+
+
+def _account(box: Mailbox) -> str:
+    return hashlib.sha256(f"{box.host.lower()}\n{box.username}\n{box.folder}".encode()).hexdigest()[:16]

@@ -1,0 +1,77 @@
+"""What Billit's interface means by its answers to a document, and what one says to it.
+
+In charge of reading statuses and bodies; who asks, and when again, is decided elsewhere. The first answer that was
+taken is the only one with a number: a repeated key is answered 409, without it.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+_MOST_TEXT = 300
+_MOST_PAUSE = 3600.0
+
+
+class Verdict(StrEnum):
+    """What became of a document that was offered."""
+
+    TAKEN = "taken"
+    KNOWN = "known"  # it had been taken before
+    REFUSED = "refused"  # this document, for good
+    FAULT = "fault"  # the other side stumbled, perhaps over this document
+    LATER = "later"  # busy, or not there
+    ACCESS = "access"  # whoever asks may not: nothing goes until that is repaired
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The verdict, in words for people; `upload` is the number it was given, `pause` seconds that were asked for."""
+
+    verdict: Verdict
+    text: str
+    upload: int | None = None
+    pause: float = 0.0
+
+
+def read_answer(status: int, body: bytes, retry_after: str = "") -> Answer:
+    """What an HTTP answer means."""
+    match status:
+        case 200 | 201:
+            return Answer(Verdict.TAKEN, "taken", upload=_number(body))
+        case 409:
+            return Answer(Verdict.KNOWN, "it was there already")
+        case 401 | 403:
+            return Answer(Verdict.ACCESS, f"access is refused (HTTP {status}): {_said(body)}")
+        case 408 | 425 | 429 | 502 | 503 | 504:
+            return Answer(Verdict.LATER, f"busy (HTTP {status})", pause=_pause(retry_after))
+        case _ if 400 <= status < 500:
+            return Answer(Verdict.REFUSED, f"refused (HTTP {status}): {_said(body)}")
+        case _:
+            return Answer(Verdict.FAULT, f"a fault on the other side (HTTP {status})")
+
+
+def idempotency_key(slug: str, digest: str) -> str:
+    """The same for the same octets of the same company, and for nothing else."""
+    return hashlib.sha256(f"{slug}\n{digest}".encode()).hexdigest()
+
+
+def _number(body: bytes) -> int | None:
+    text = body[:40].strip()
+    return int(text) if text.isdigit() else None
+
+
+def _pause(text: str) -> float:
+    return min(float(text), _MOST_PAUSE) if text.isascii() and text.isdigit() else 0.0
+
+
+def _said(body: bytes) -> str:
+    """The list of errors in an answer, as one line; what is not that form is not repeated."""
+    try:
+        found: Any = json.loads(body)
+        errors = found["errors"]
+        texts = [f"{each['Code']}: {each.get('Description') or ''}" for each in errors]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return "without a reason that can be read"
+    return "; ".join(texts)[:_MOST_TEXT] or "without a reason"

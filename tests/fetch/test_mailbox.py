@@ -1,0 +1,349 @@
+"""A mailbox at a real Dovecot is emptied into Fast input: every invoice once, whatever goes wrong on the way."""
+
+import asyncio
+import time
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from relay.config.keyring import Active
+from relay.config.snapshot import Snapshot
+from relay.events import EventType
+from relay.fetch.ledger import MAILBOX, Stage
+from relay.policy.company import After, FastInput
+from relay.store.sqlite.spool import SqliteSpool
+from tests.peers.mailboxes import PASSWORD
+
+from .mails import mail, pdf, ubl, ubl_with, zipped
+
+
+def invoice(number, **more):
+    """A mail with an invoice; its Message-ID is its own."""
+    made = mail((f"factuur {number}.pdf", pdf(mark=str(number))), **more)
+    made.replace_header("Message-ID", f"<{number}@supplier.example>")
+    return made
+
+
+async def test_an_invoice_goes_to_fast_input_once(house):
+    await house.put(invoice(1))
+    await house.look()
+    await house.look()
+    ((line, headers, body),) = house.api.requests
+    assert line == "POST /v1/toProcess HTTP/1.1"
+    assert headers["partyid"] == "4711"
+    assert "contextpartyid" not in headers
+    assert headers["idempotency-key"].isalnum()
+    assert body["Split"] is False
+    assert body["File"]["FileName"] == "factuur 1.pdf"
+    assert body["File"]["MimeType"] == "application/pdf"
+    assert "MetaData" not in body
+    (record,) = await house.history()
+    assert (record.stage, record.documents, record.message_id) == (Stage.DONE, 1, "<1@supplier.example>")
+    (event,) = house.sink.of(EventType.UPLOADED)
+    assert event.data == {
+        "company": "bakery",
+        "message_id": "<1@supplier.example>",
+        "upload": 1001,
+        "known": False,
+        "points": 100,
+    }
+
+
+async def test_mail_that_was_there_before_is_left_alone_unless_a_day_is_named(house):
+    old = time.time() - 40 * 86400
+    house.configure(folder="Archive")
+    await asyncio.to_thread(_create, house, "Archive")
+    await house.put(invoice(1), folder="Archive", at=old)
+    await house.put(invoice(2), folder="Archive")
+    await house.look()
+    assert house.api.names == []
+    house.configure(since=datetime.fromtimestamp(time.time() - 86400, UTC).date())
+    await house.look()
+    assert house.api.names == ["factuur 2.pdf"]
+    house.configure(since=date(2000, 1, 1))
+    await house.look()
+    assert house.api.names == ["factuur 2.pdf", "factuur 1.pdf"]
+
+
+def _create(house, folder):
+    with house.mailboxes.connect(house.user) as client:
+        client.create(folder)
+
+
+async def test_a_mailbox_that_is_numbered_anew_gives_nothing_twice_and_loses_nothing(house):
+    await asyncio.to_thread(_create, house, "In")
+    house.configure(folder="In")
+    await house.look()
+    await house.put(invoice(1), folder="In")
+    await house.look()
+    before = (await house.state()).validity
+    await asyncio.to_thread(house.mailboxes.number_anew, house.user, "In")
+    await house.put(invoice(2), folder="In")
+    await house.look()
+    assert (await house.state()).validity != before
+    assert house.api.names == ["factuur 1.pdf", "factuur 2.pdf"]
+    assert len(house.api.requests) == 2
+
+
+async def test_a_mail_that_is_moved_away_and_back_is_known_again(house):
+    await house.put(invoice(1))
+    await house.look()
+
+    def move():
+        with house.mailboxes.connect(house.user) as client:
+            client.create("Other")
+            client.uid("MOVE", "1:*", "Other")
+            client.select("Other")
+            client.uid("MOVE", "1:*", "INBOX")
+
+    await asyncio.to_thread(move)
+    await house.look()
+    assert len(house.api.requests) == 1
+    assert (await house.state()).mails == 1
+
+
+async def test_the_same_invoice_in_two_mails_goes_once(house):
+    first, second = mail(("e.xml", ubl())), mail(("other.xml", ubl() + b"\n"), subject="Herinnering")
+    second.replace_header("Message-ID", "<other@supplier.example>")
+    await house.put(first)
+    await house.put(second)
+    await house.look()
+    assert house.api.names == ["e.xml"]
+    assert sorted(record.known for record in await house.history()) == [0, 1]
+
+
+async def test_xml_and_pdf_of_one_invoice_go_together(house):
+    await house.put(mail(("e.xml", ubl_with(pdf()))))
+    await house.look()
+    (body,) = house.api.taken
+    assert body["File"]["MimeType"] == "application/xml"
+    assert body["FileSource"]["FileName"] == "leesbaar.pdf"
+
+
+async def test_what_the_company_wishes_goes_along(house):
+    house.company = replace(house.company, fast_input=FastInput(1, 2, split=True, subject=True))
+    house.configure()
+    await house.put(invoice(1, subject="Factuur één"))
+    await house.look()
+    ((_, headers, body),) = house.api.requests
+    assert (headers["partyid"], headers["contextpartyid"]) == ("1", "2")
+    assert body["Split"] is True
+    assert body["MetaData"] == {"Description": "Factuur één"}
+
+
+@pytest.mark.parametrize("fault", [500, 429, 503, "silence", "lost"])
+async def test_a_fault_of_fast_input_loses_nothing_and_gives_nothing_twice(house, fault):
+    house.configure(after=After.SEEN)
+    await house.put(invoice(1))
+    await house.put(invoice(2))
+    house.api.faults = [fault]
+    await house.look()
+    state = await house.state()
+    assert state.error.startswith("Fast input: ")
+    assert not any("Seen" in flags for flags in await asyncio.to_thread(house.mailboxes.flags, house.user))
+    (event,) = house.sink.of(EventType.MAILBOX_FAILED)
+    assert event.data["company"] == "bakery"
+    await house.look()
+    assert house.api.names == ["factuur 1.pdf", "factuur 2.pdf"]
+    assert (await house.state()).error == ""
+    assert len(house.sink.of(EventType.MAILBOX_BACK)) == 1
+    assert all("Seen" in flags for flags in await asyncio.to_thread(house.mailboxes.flags, house.user))
+
+
+async def test_a_refused_key_stops_everything_until_it_is_repaired(house):
+    house.configure(fast_input={"api": {"url": house.api.url, "allow_private": True, "key": {"env": "HOME"}}})
+    await house.put(invoice(1))
+    await house.look()
+    assert "access is refused (HTTP 401)" in (await house.state()).error
+    house.configure()
+    await house.look()
+    assert house.api.names == ["factuur 1.pdf"]
+
+
+async def test_a_document_that_is_refused_is_parked_and_the_others_go_on(house):
+    house.configure(after=After.DELETE)
+    await house.put(invoice(1))
+    await house.put(invoice(2))
+    house.api.faults = [400]
+    await house.look()
+    assert house.api.names == ["factuur 2.pdf"]
+    parked = next(record for record in await house.history() if record.parked)
+    assert parked.reason == "refused (HTTP 400): Invalid Filename: not this one"
+    assert len(await asyncio.to_thread(house.mailboxes.flags, house.user)) == 1
+    (event,) = house.sink.of(EventType.PARKED)
+    assert event.data["message_id"] == "<1@supplier.example>"
+
+
+async def test_a_document_that_makes_fast_input_stumble_again_and_again_is_parked(house):
+    await house.put(invoice(1))
+    await house.put(invoice(2))
+    house.api.faults = [500] * 16
+    for _ in range(16):
+        await house.look()
+    assert house.api.names == ["factuur 2.pdf"]
+    assert (await house.state()).parked == 1
+
+
+async def test_a_worker_that_dies_between_upload_and_note_gives_nothing_twice(house, monkeypatch):
+    await house.put(invoice(1))
+
+    async def die(*_):
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("relay.fetch.ledger.Ledger.note_taken", die)
+        await house.look()
+    assert house.api.names == ["factuur 1.pdf"]
+    await house.look()
+    assert house.api.names == ["factuur 1.pdf"]
+    (record,) = await house.history()
+    assert (record.stage, record.documents) == (Stage.DONE, 1)
+
+
+async def test_a_worker_that_dies_before_marking_marks_afterwards(house, monkeypatch):
+    house.configure(after=After.FLAG)
+    await house.put(invoice(1))
+
+    def die(*_):
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("relay.fetch.imap.ImapSession.mark", die)
+        await house.look()
+    await house.look()
+    assert len(house.api.requests) == 1
+    assert "Flagged" in (await asyncio.to_thread(house.mailboxes.flags, house.user))[0]
+
+
+async def test_two_workers_share_a_mailbox(house, tmp_path):
+    spool = SqliteSpool(tmp_path / "relay.db", worker="test.2.1", pid=2, clock=house.clock)
+    await spool.start()
+    other = house.make_fetcher(spool)
+    for number in range(5):
+        await house.put(invoice(number))
+    await house.look(other)
+    assert house.api.names == [f"factuur {number}.pdf" for number in range(5)]
+    assert len(house.api.requests) == 5
+    for number in range(5, 10):
+        await house.put(invoice(number))
+    # The hold of the first one runs out while it reads.
+    await asyncio.gather(house.look(), house.look(other))
+    assert sorted(house.api.names) == [f"factuur {number}.pdf" for number in range(10)]
+    await other.close()
+    await spool.stop()
+
+
+@pytest.mark.parametrize(
+    ("after", "left", "elsewhere"),
+    [
+        (After.KEEP, ["UID 1"], 0),
+        (After.SEEN, ["Seen"], 0),
+        (After.FLAG, ["Flagged"], 0),
+        (After.KEYWORD, ["$FastInput"], 0),
+        (After.MOVE, [], 1),
+        (After.DELETE, [], 0),
+    ],
+)
+async def test_a_mail_is_marked_as_the_company_wishes(house, after, left, elsewhere):
+    await asyncio.to_thread(_create, house, "Done")
+    house.configure(after=after, move_to="Done" if after is After.MOVE else None)
+    await house.put(invoice(1))
+    await house.look()
+    assert house.api.names == ["factuur 1.pdf"]
+    flags = await asyncio.to_thread(house.mailboxes.flags, house.user)
+    assert len(flags) == len(left)
+    assert all(mark in each for mark, each in zip(left, flags, strict=True))
+    if after is After.KEEP:
+        assert "Seen" not in flags[0]
+    assert len(await asyncio.to_thread(house.mailboxes.flags, house.user, "Done")) == elsewhere
+
+
+async def test_mail_that_holds_nothing_is_remembered_and_left_as_it_is(house):
+    house.configure(after=After.DELETE)
+    await house.put(mail(subject="Vakantie"))
+    await house.put(mail(("logo.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 100), subject="Vakantie 2"))
+    await house.put(mail(("geheim.pdf", pdf(password="x")), subject="Factuur"))
+    await house.look()
+    assert house.api.requests == []
+    reasons = {record.reason.partition(" (")[0] for record in await house.history()}
+    assert "there is nothing attached" in reasons
+    assert "it is protected with a password or encrypted" in reasons
+    assert len(house.sink.of(EventType.SKIPPED)) == 2
+    assert len(house.sink.of(EventType.PARKED)) == 1
+    assert len(await asyncio.to_thread(house.mailboxes.flags, house.user)) == 3
+
+
+async def test_mail_with_nothing_attached_is_never_fetched(house, monkeypatch):
+    def fetch(*_):
+        raise AssertionError("a body was asked for")
+
+    monkeypatch.setattr("relay.fetch.imap.ImapSession.body", fetch)
+    await house.put(mail(subject="Hello", html="<p>Hello</p>"))
+    await house.look()
+    assert [record.reason for record in await house.history()] == ["there is nothing attached"]
+
+
+async def test_a_mail_that_is_too_large_is_parked_unread(house):
+    house.configure(mailboxes={"message_size": "1KiB"})
+    await house.put(mail(("f.zip", zipped(f__pdf=pdf()) * 10)))
+    await house.look()
+    (record,) = await house.history()
+    assert record.parked
+    assert "message_size" in record.reason
+
+
+async def test_a_wrong_password_is_told_and_not_tried_again_soon(house, tmp_path):
+    (tmp_path / "password").write_text("wrong")
+    await house.look()
+    state = await house.state()
+    assert state.error == "the server refuses the account or its password"
+    fact = await house.spool.facts.get(MAILBOX, "bakery")
+    assert fact.due - house.clock.now() > 1500
+    (tmp_path / "password").write_text(PASSWORD)
+    await house.look()
+    assert (await house.state()).error == ""
+
+
+async def test_a_folder_that_is_not_there_is_told(house):
+    house.configure(folder="Nowhere")
+    await house.look()
+    assert (await house.state()).error == "the server says no to Nowhere"
+
+
+async def test_a_mailbox_in_our_own_networks_is_refused_unless_allowed(house):
+    house.configure(mailboxes={"allow_private": False})
+    await house.look()
+    assert "mailboxes.allow_private" in (await house.state()).error
+
+
+async def test_a_server_without_a_certificate_for_its_name_is_refused(house):
+    house.configure(ca=None)
+    await house.look()
+    assert "the certificate of localhost is not valid" in (await house.state()).error
+
+
+async def test_documents_go_into_a_folder_whole(house, tmp_path):
+    house.configure(fast_input={"folder": str(tmp_path / "invoices")})
+    await house.put(mail(("e.xml", ubl_with(pdf()))))
+    await house.put(invoice(1))
+    await house.look()
+    names = sorted(path.name.partition("-")[2] for path in (tmp_path / "invoices/bakery").iterdir())
+    assert names == ["e.xml", "factuur 1.pdf", "leesbaar.pdf"]
+
+
+async def test_without_fast_input_nothing_is_read_and_that_is_told(house):
+    house.configure(fast_input={})
+    await house.put(invoice(1))
+    await house.look()
+    assert "names no fast_input" in (await house.state()).error
+    house.configure()
+    await house.look()
+    assert house.api.names == ["factuur 1.pdf"]
+
+
+async def test_a_company_that_is_gone_is_forgotten(house):
+    gone = replace(house.company, mailbox=None)
+    house.active = Active(Snapshot.of(house.active.snapshot.settings, [gone]), house.active.keyring)
+    await house.look()
+    assert await house.spool.facts.get(MAILBOX, "bakery") is None
