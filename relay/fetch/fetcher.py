@@ -166,6 +166,10 @@ class Fetcher:
             await visit.run(await self._place(mailbox), password)
         except LostHoldError:
             return
+        except asyncio.CancelledError:
+            # Others need not wait until the hold runs out.
+            await facts.put(visit.state.put_into(visit.fact, clock.now()))
+            raise
         except SecretError as trouble:
             error, pause = str(trouble), _REFUSED
         except MailboxError as trouble:

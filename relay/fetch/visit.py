@@ -26,11 +26,12 @@ from relay.policy.invoice.judge import Document, Judgement, judge
 from relay.policy.invoice.score import Taste
 from relay.policy.upload import Answer, Verdict, idempotency_key
 from relay.store.facts import Fact, FactStore
+from relay.store.spool import SpoolError
 
 T = TypeVar("T")
 
-# A worker keeps a mailbox for LEASE seconds, and prolongs that before each mail when RENEW have passed.
-LEASE = 300.0
+# A worker keeps a mailbox for LEASE seconds, and prolongs that every RENEW.
+LEASE = 60.0
 _RENEW = 20.0
 _BATCH = 50
 _MOST_TRIES = 15
@@ -77,7 +78,8 @@ class Visit:
         self._settings: Mailboxes = tools.active().snapshot.settings.mailboxes
         self._taste = Taste(self._settings.words, self._settings.enough)
         self._ledger = Ledger(tools.facts, company.slug)
-        self._renewed = tools.clock.now()
+        self._lost = False
+        self._storing = asyncio.Lock()
         self.state = MailboxState.of(fact)
 
     @property
@@ -94,6 +96,15 @@ class Visit:
             LostHoldError: somebody else reads it.
             SpoolError: the store is in trouble.
         """
+        keeper = asyncio.create_task(self._keep())
+        try:
+            await self._read(place, password)
+        finally:
+            # What it is storing is stored first, or nobody would know which version is the last one.
+            async with self._storing:
+                keeper.cancel()
+
+    async def _read(self, place: Place, password: str) -> None:
         box = self._mailbox
         run = self._tools.run
         session = await run(ImapSession.open, place, box.username, password, self._settings.message_size)
@@ -144,19 +155,24 @@ class Visit:
             if await self._tools.run(session.is_there, uid):
                 raise MailboxError(MailboxFault.TROUBLE, "the server does not say what is in the folder")
         for head in heads:
-            await self._hold()
+            if self._lost:
+                raise LostHoldError
             if head.uid > self.state.rescan or head.received > self.state.floor:
                 await self._mail(session, head)
             self.state = replace(self.state, uid=head.uid)
 
-    async def _hold(self) -> None:
-        now = self._tools.clock.now()
-        if now - self._renewed >= _RENEW:
-            self._renewed = now
-            stored = await self._tools.facts.put(self.state.put_into(self._fact, now + LEASE))
-            if stored is None:
-                raise LostHoldError
-            self._fact = stored
+    async def _keep(self) -> None:
+        """Keep others away from the mailbox while it is read, and put down how far that is."""
+        while not self._lost:
+            await asyncio.sleep(_RENEW)
+            async with self._storing:
+                due = self._tools.clock.now() + LEASE
+                try:
+                    stored = await self._tools.facts.put(self.state.put_into(self._fact, due))
+                except SpoolError:
+                    continue
+                self._lost = stored is None
+                self._fact = stored or self._fact
 
     async def _mail(self, session: ImapSession, head: Head) -> None:
         record = await self._ledger.mail(head.key)

@@ -8,13 +8,18 @@ from dataclasses import dataclass, field
 
 @dataclass
 class FastInputApi:
-    """Answers POST /v1/toProcess. `faults` are used up first: a status, "silence", or "lost" (taken, answer lost)."""
+    """Answers POST /v1/toProcess.
+
+    `faults` are used up first: a status, "silence", "lost" (taken, and no answer), or "held" (taken, and no answer
+    before `release`).
+    """
 
     key: str = "the key of the tests"
     faults: list = field(default_factory=list)
     requests: list = field(default_factory=list)
     taken: list = field(default_factory=list)
     known: set = field(default_factory=set)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -42,6 +47,8 @@ class FastInputApi:
             self.requests.append((line, headers, body))
             fault = self.faults.pop(0) if self.faults else None
             status, answer = self._answer(line, headers, body, fault)
+            if fault == "held":
+                await self.release.wait()
             if status is not None:
                 writer.write(
                     b"HTTP/1.1 %d X\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (status, len(answer))
