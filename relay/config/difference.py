@@ -17,8 +17,9 @@ from relay.policy.company import Company
 NEED_RESTART = ("listeners", "store", "dns", "workers")
 
 # How the values of a company are written in its file, where that is another name.
-_WRITTEN = {"identity": "outgoing.identity", "author": "outgoing.from"}
-_OUTSIDE_OUTGOING = frozenset(("name", "address", "alias"))
+_WRITTEN = {"author": "outgoing.from"}
+_OUTSIDE_OUTGOING = frozenset(("name", "address", "alias", "language"))
+_WISHES = frozenset(("identity", "then"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,11 @@ def _company(before: Snapshot, after: Snapshot, slug: str) -> CompanyChange:
 
 
 def _keys(old: Company, new: Company) -> Iterator[KeyChange]:
+    if old.wishes != new.wishes:
+        yield KeyChange("outgoing.identity", ", then ".join(old.wishes), ", then ".join(new.wishes))
     for each in fields(old):
         one, other = getattr(old, each.name), getattr(new, each.name)
-        if one != other:
+        if one != other and each.name not in _WISHES:
             name = each.name if each.name in _OUTSIDE_OUTGOING else f"outgoing.{each.name}"
             yield from _inside(_WRITTEN.get(each.name, name), one, other)
 

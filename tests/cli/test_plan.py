@@ -110,6 +110,14 @@ def test_from_alias_to_own_domain_names_each_state_of_the_domain(place, edited):
     ]
 
 
+def test_wishes_are_written_as_in_the_file(place, edited):
+    edited("companies/studio-noord.yaml", "identity: own-server", "identity: [own-server, own-domain]")
+    edited("companies/bakkerij-peeters.yaml", "alias: bak", "language: fr\nalias: bak")
+    out = place.run("plan", "edited/relay.yaml").out
+    assert "~ bakkerij-peeters\n    language: (not set) → fr\n" in out
+    assert "    outgoing.identity: own-server → own-server, then own-domain\n" in out
+
+
 def test_settings_are_named_and_secrets_never_shown(place, edited):
     edited("companies/studio-noord.yaml", "{file: var/not-to-be-shown}", "{env: ANOTHER}")
     edited("relay.yaml", "billit-web: {networks: [127.0.0.0/8]", "billit-api: {networks: [10.0.0.0/8]")
