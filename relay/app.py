@@ -37,7 +37,7 @@ from relay.log import set_up_log
 from relay.notices.courier import Courier, Posting
 from relay.smtpd import Server, TlsMode, listen
 from relay.store.open import open_spool
-from relay.store.spool import Spool, SpoolError
+from relay.store.spool import Origin, Spool, SpoolError
 from relay.web.address_calls import AddressCalls
 from relay.web.api import Api
 from relay.web.confirm import ConfirmPage
@@ -49,6 +49,7 @@ from relay.webhooks.courier import Telling, Webhooks
 
 _HEARTBEAT = 5.0
 _SWEEP = 10.0
+_EXPIRE = 3600.0
 _HELD = 30.0
 _RECHECK = 5.0
 _GRACE = 20.0
@@ -116,6 +117,7 @@ class Worker:
                     tasks.create_task(self._dispatcher.run()),
                     tasks.create_task(self._every(_HEARTBEAT, self._beat, on_alive)),
                     tasks.create_task(self._every(_SWEEP, self._sweep)),
+                    tasks.create_task(self._every(_EXPIRE, self._expire)),
                     tasks.create_task(self._every(_HELD, self._dispatcher.release_held)),
                     tasks.create_task(self._every(_RECHECK, self._dispatcher.domains.recheck)),
                     tasks.create_task(self._keep_config()),
@@ -255,6 +257,13 @@ class Worker:
 
     async def _sweep(self) -> None:
         await self._spool.sweep(now=self._clock.now(), keep_history=self._settings.spool.keep_history)
+
+    async def _expire(self) -> None:
+        now = self._clock.now()
+        before = now - self._settings.spool.keep_incoming
+        reason = "nobody has decided about it in all the time that mail from outside is held"
+        for event in await self._spool.expire_held(Origin.MX, before=before, now=now, reason=reason):
+            self._journal.emit(event)
 
     async def _keep_config(self) -> None:
         """Take over what changes in the files, whole or not at all."""

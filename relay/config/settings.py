@@ -343,6 +343,7 @@ class Spool(Model):
     """What stays after delivery."""
 
     keep_history: Duration = duration("14d", "How long finished mail can be traced.")
+    keep_incoming: Duration = duration("30d", "How long mail from outside that is held waits before it expires.")
 
 
 class Log(Model):

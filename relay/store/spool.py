@@ -248,6 +248,10 @@ class Spool(Protocol):
         """
         ...
 
+    async def expire_held(self, origin: Origin, *, before: float, now: float, reason: str) -> Sequence[Event]:
+        """Give up what came in that way before that time and is held; the events that were written, one a delivery."""
+        ...
+
     async def held(self) -> Sequence[tuple[str, str]]:
         """The distinct (hold key, company) pairs of deliveries that wait for something to change."""
         ...

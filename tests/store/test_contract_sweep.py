@@ -2,7 +2,8 @@
 
 import asyncio
 
-from relay.store.spool import Acceptance, Order, Selection, State
+from relay.events import EventType
+from relay.store.spool import Acceptance, Order, Origin, Selection, State
 
 WEEK = 7 * 86400.0
 
@@ -115,3 +116,27 @@ async def test_workers_may_sweep_at_once(bench, spool):
     freed = await asyncio.gather(*(worker.sweep(now=bench.now, keep_history=WEEK) for worker in workers))
 
     assert 400_000 <= sum(freed) < 500_000
+
+
+async def test_mail_from_outside_is_not_held_for_ever(bench, spool):
+    old = await bench.put(spool, "anna@a.example", "ben@b.example", origin=Origin.MX)
+    ours = await bench.put(spool, origin=Origin.SUBMISSION)
+    waiting = await bench.put(spool, origin=Origin.MX)
+    bench.clock.advance(WEEK)
+    young = await bench.put(spool, origin=Origin.MX)
+    held = Selection(queue_ids=(old.queue_id, ours.queue_id, young.queue_id))
+    await spool.order(Order.HOLD, held, now=bench.now, reason="")
+
+    events = await spool.expire_held(Origin.MX, before=bench.now - 10, now=bench.now, reason="too old")
+
+    assert [(event.type, event.queue_id, event.number) for event in events] == [
+        (EventType.EXPIRED, old.queue_id, number) for number in (0, 1)
+    ]
+    assert await bench.states(spool, old.queue_id) == [State.EXPIRED, State.EXPIRED]
+    assert (await spool.timeline(old.queue_id))[-2:] == list(events)
+    for message, state in ((ours, State.HELD), (young, State.HELD), (waiting, State.QUEUED)):
+        assert await bench.states(spool, message.queue_id) == [state]
+    assert await spool.expire_held(Origin.MX, before=bench.now - 10, now=bench.now, reason="too old") == []
+    bench.clock.advance(10)
+    await spool.sweep(now=bench.now, keep_history=5)
+    assert await spool.find(old.queue_id) == []

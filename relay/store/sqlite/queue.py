@@ -7,7 +7,7 @@ import apsw
 
 from relay.events import Event, EventType
 from relay.mail.address import AddressError, parse_address
-from relay.store.spool import Content, Entry, Order, Selection, State, WorkerStatus
+from relay.store.spool import Content, Entry, Order, Origin, Selection, State, WorkerStatus
 from relay.store.sqlite import statements
 from relay.store.sqlite.batch import rows_text
 from relay.store.sqlite.rows import event_rows, read_content, read_entries
@@ -127,6 +127,31 @@ def without_live_messages(connection: apsw.Connection, segments: Sequence[str]) 
     """Those of `segments` whose messages are all finished, or that hold none."""
     live = "SELECT 1 FROM message WHERE segment = ? AND finished_at IS NULL LIMIT 1"
     return [name for name in segments if connection.execute(live, (name,)).fetchone() is None]
+
+
+def expire_held(connection: apsw.Connection, origin: Origin, *, before: float, now: float, reason: str) -> list[Event]:
+    """See Spool.expire_held."""
+    rows = list(
+        connection.execute(
+            """
+            UPDATE delivery SET state = 'expired', hold_key = '', last = ?3
+            WHERE state = 'held' AND worker IS NULL AND EXISTS (
+                SELECT 1 FROM message
+                WHERE message.queue_id = delivery.queue_id AND message.origin = ?1 AND message.received_at < ?2)
+            RETURNING queue_id, number, recipient
+            """,
+            (origin, before, reason),
+        )
+    )
+    events = [
+        Event(EventType.EXPIRED, now, str(queue_id), int(number), {"recipient": str(recipient), "reason": reason})
+        for queue_id, number, recipient in rows
+    ]
+    if events:
+        finished = json.dumps(sorted({event.queue_id for event in events}))
+        connection.execute(statements.FINISH_MESSAGES, (finished, now))
+        connection.execute(statements.ADD_EVENTS, (rows_text(event_rows(events)),))
+    return events
 
 
 def few_live_messages(connection: apsw.Connection, segment: str, most: int) -> list[tuple[str, Content]]:

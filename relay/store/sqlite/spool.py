@@ -19,6 +19,7 @@ from relay.store.spool import (
     Entry,
     EventPage,
     Order,
+    Origin,
     Selection,
     SpoolError,
     SpoolFull,
@@ -187,6 +188,12 @@ class SqliteSpool:
             return await self._sweep(now - keep_history)
         except OSError as error:
             raise store_failure(error) from error
+
+    async def expire_held(self, origin: Origin, *, before: float, now: float, reason: str) -> Sequence[Event]:
+        """See Spool.expire_held."""
+        return await self._writer.call(
+            lambda connection: queue.expire_held(connection, origin, before=before, now=now, reason=reason)
+        )
 
     async def held(self) -> Sequence[tuple[str, str]]:
         """See Spool.held."""
