@@ -41,6 +41,7 @@ from relay.store.spool import Origin, Spool, SpoolError
 from relay.web.address_calls import AddressCalls
 from relay.web.api import Api
 from relay.web.confirm import ConfirmPage
+from relay.web.consent import ConsentPage, ConsentWorld
 from relay.web.events import event_routes
 from relay.web.health import health_routes
 from relay.web.pages import Pages
@@ -182,11 +183,17 @@ class Worker:
                 self._servers.append(await self._serve(listener, gates))
         if listeners.web is not None:
             api = Api(lambda: self._active, logins, self._clock, self._journal)
-            confirm = ConfirmPage(lambda: self._active, self._addresses, Pages(), self._clock, self._journal)
+            pages = Pages()
+            confirm = ConfirmPage(lambda: self._active, self._addresses, pages, self._clock, self._journal)
+            consent = ConsentPage(
+                ConsentWorld(lambda: self._active, self._spool, HttpClient(self._resolver), self._clock, pages),
+                self._dispatcher.look,
+            )
             self._web = WebServer(
                 [
                     *health_routes(ready=self._ready, metrics=self._metrics),
                     *confirm.routes(),
+                    *consent.routes(),
                     *api.routes(),
                     *AddressCalls(self._addresses).routes(api),
                     *event_routes(api, self._spool),

@@ -20,6 +20,9 @@ def consent(
     redirect: Annotated[
         str, typer.Option("--redirect", help="Where the issuer's page leads, for issuers without codes.")
     ] = "http://localhost",
+    link: Annotated[
+        bool, typer.Option("--link", help="Only print the link to our page, to send to the company.")
+    ] = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Get a company's consent for its account.
@@ -39,11 +42,32 @@ def consent(
     server = company.server
     if server is None or server.oauth2 is None or server.oauth2.grant is not Grant.REFRESH_TOKEN:
         raise Failure(ExitCode.USAGE, f"relay: {slug} has no server whose oauth2 needs consent")
+    if link:
+        say(asyncio.run(_invite(slug, Active(snapshot, Keyring.load(snapshot.settings)))))
+        return
     try:
         count = asyncio.run(_consent(company, server, redirect, Active(snapshot, Keyring.load(snapshot.settings))))
     except (ConsentError, TokenError) as error:
         raise Failure(ExitCode.ATTENTION, f"relay: {error}") from None
     say(f"ok: {server.username} may be used; {count} waiting deliveries go on")
+
+
+async def _invite(slug: str, active: "Active") -> str:
+    from relay.clock import SystemClock
+    from relay.facts.invitations import Invitations
+    from relay.store.open import visit_spool
+
+    settings, clock = active.snapshot.settings, SystemClock()
+    web = settings.listeners.web
+    if web is None or web.public_url is None:
+        raise Failure(ExitCode.USAGE, "relay: a link needs listeners.web.public_url")
+    spool = visit_spool(settings.store, clock=clock)
+    await spool.start()
+    try:
+        token = await Invitations(lambda: spool.facts, clock).invite(slug)
+    finally:
+        await spool.stop()
+    return f"{web.public_url}/consent/{slug}/{token}"
 
 
 async def _consent(company: "Company", server: "Server", redirect: str, active: "Active") -> int:

@@ -89,9 +89,9 @@ class Consenting:
                 raise ConsentError(f"the issuer says: {answer.error}")
         raise ConsentError("nobody has consented in time: begin again")
 
-    def page(self, server: Server, redirect: str) -> tuple[str, str, str]:
+    def page(self, server: Server, redirect: str, *, prefix: str = "") -> tuple[str, str, str]:
         """The page to consent at, and the state and the verifier that belong to it. Raises ConsentError."""
-        state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
+        state, verifier = prefix + secrets.token_urlsafe(32), secrets.token_urlsafe(48)
         url = self._tokens.registration(server).consent_url(state, verifier, redirect)
         if not url:
             raise ConsentError("the registration has neither a device_url nor an authorize_url")

@@ -1,0 +1,134 @@
+"""The page on which a company lets the relay send through its account (OAuth2, RFC 7636).
+
+`/consent/<company>/<token>` is what the link leads to: looking changes nothing, the button leads on to the provider,
+and the provider leads back to `/consent`. A link is good for one consent.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from relay.clock import Clock
+from relay.config.keyring import Active
+from relay.config.sealing import SealingError
+from relay.facts.consenting import ConsentError, Consenting
+from relay.facts.invitations import Invitations
+from relay.facts.tokens import TokenError
+from relay.http import HttpClient
+from relay.policy.company import Company, Language
+from relay.store.spool import Spool, SpoolError
+from relay.web.consent_words import CONSENT, ConsentWords
+from relay.web.pages import Form, Page, Pages
+from relay.web.throttle import Throttle, client_of
+from relay.web.words import Said
+
+_MOST_OF_A_CLIENT = 60
+
+log = structlog.get_logger("relay.web")
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentWorld:
+    """What the page works with."""
+
+    active: Callable[[], Active]
+    spool: Spool
+    client: HttpClient
+    clock: Clock
+    pages: Pages
+
+
+class ConsentPage:
+    """Serves the page for one worker; `released` is called when held mail may go on."""
+
+    def __init__(self, world: ConsentWorld, released: Callable[[], None]) -> None:
+        self._world = world
+        self._released = released
+        self._invitations = Invitations(lambda: world.spool.facts, world.clock)
+        self._clients = Throttle(world.clock, most=_MOST_OF_A_CLIENT)
+
+    def routes(self) -> list[Route]:
+        """The page, and where providers lead back to."""
+        return [
+            Route("/consent", self._back, methods=["GET"]),
+            Route("/consent/{slug}/{token}", self._page, methods=["GET", "POST"]),
+        ]
+
+    async def _page(self, request: Request) -> Response:
+        company = self._active.snapshot.company(request.path_params["slug"])
+        words = self._words(company)
+        try:
+            if self._clients.take(client_of(request)):
+                return self._show(company, words.slow, status=429)
+            invitation = await self._invitations.find(request.path_params["slug"], request.path_params["token"])
+            if company is None or company.server is None or company.server.oauth2 is None or invitation is None:
+                return self._show(None, self._words(None).wrong, status=404)
+            if request.method != "POST":
+                return self._show(company, words.ask, form=Form(words.yes, "consent"))
+            url, state, verifier = self._consenting().page(company.server, self._redirect, prefix=f"{company.slug}~")
+            if not await self._invitations.begin(invitation, state, verifier, self._active.keyring.sealing):
+                return self._show(company, words.slow, status=503)
+            response = self._show(company, words.on_the_way)
+        except (SpoolError, SealingError, ConsentError, TokenError) as error:
+            log.warning("no consent can be had", company=request.path_params["slug"], error=str(error))
+            return self._show(company, words.slow, status=503)
+        # Not a redirect: browsers hold those of a form to `form-action`, which is our own site.
+        response.headers["Refresh"] = f"0; url={url}"
+        return response
+
+    async def _back(self, request: Request) -> Response:
+        state = request.query_params.get("state", "")
+        company = self._active.snapshot.company(state.partition("~")[0])
+        words = self._words(company)
+        try:
+            if self._clients.take(client_of(request)):
+                return self._show(company, words.slow, status=429)
+            verifier = None
+            if company is not None:
+                verifier = await self._invitations.end(company.slug, state, self._active.keyring.sealing)
+            if company is None or verifier is None:
+                return self._show(None, self._words(None).wrong, status=404)
+            await self._consenting().finish(company, str(request.url), self._redirect, state, verifier)
+        except (ConsentError, TokenError) as error:
+            log.warning("a consent came to nothing", company=company.slug if company else "", error=str(error))
+            return self._show(company, words.refused, status=422)
+        except (SpoolError, SealingError) as error:
+            log.warning("a consent cannot be kept", error=str(error))
+            return self._show(company, words.slow, status=503)
+        self._released()
+        return self._show(company, words.done, mark=True)
+
+    @property
+    def _active(self) -> Active:
+        return self._world.active()
+
+    @property
+    def _redirect(self) -> str:
+        web = self._active.snapshot.settings.listeners.web
+        if web is None or web.public_url is None:
+            raise ConsentError("listeners.web.public_url is not set")
+        return f"{web.public_url}/consent"
+
+    def _consenting(self) -> Consenting:
+        world = self._world
+        return Consenting(self._active, world.spool, world.client, world.clock)
+
+    def _language(self, company: Company | None) -> Language:
+        default = self._active.snapshot.settings.notices.language
+        return default if company is None else company.language or default
+
+    def _words(self, company: Company | None) -> ConsentWords:
+        return CONSENT[self._language(company)]
+
+    def _show(
+        self, company: Company | None, said: Said, *, form: Form | None = None, mark: bool = False, status: int = 200
+    ) -> Response:
+        settings = self._active.snapshot.settings
+        account = "" if company is None or company.server is None else company.server.username
+        text = said.text.format(account=account, company="" if company is None else company.name)
+        page = Page(self._language(company), said.title, (text,), form, mark=mark)
+        return self._world.pages.show(page, relay=settings.notices.name or settings.domain, status=status)
