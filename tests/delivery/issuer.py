@@ -21,6 +21,7 @@ class Issuer:
         self.before_answer: asyncio.Event | None = None
         self.arrived = asyncio.Event()
         self.consented = False
+        self.username = "info@own.example"
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -44,18 +45,32 @@ class Issuer:
             head = await reader.readuntil(b"\r\n\r\n")
             size = next(int(x.split(b":")[1]) for x in head.split(b"\r\n") if x.lower().startswith(b"content-length"))
             body = (await reader.readexactly(size)).decode()
-            self.paths.append(head.split()[1].decode())
+            path = head.split()[1].decode()
+            if path == "/introspect":
+                self._reply(writer, 200, self._introspect(parse_qs(body)["token"][0]))
+                await writer.drain()
+                return
+            self.paths.append(path)
             self.asked.append({key: values[0] for key, values in parse_qs(body).items()})
             self.arrived.set()
             status, answer = self.answer or self._answer(self.asked[-1])
             if self.before_answer is not None:
                 await self.before_answer.wait()
-            writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(answer), answer))
+            self._reply(writer, status, answer)
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
+
+    def _reply(self, writer: asyncio.StreamWriter, status: int, answer: bytes) -> None:
+        head = b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % (status, len(answer))
+        writer.write(head + b"Connection: close\r\n\r\n" + answer)
+
+    def _introspect(self, token: str) -> bytes:
+        """RFC 7662: only the last token counts, and none once consent was revoked."""
+        active = self.valid is not None and token == self.access
+        return json.dumps({"active": active, "username": self.username, "scope": "mail"}).encode()
 
     def _answer(self, form: Form) -> tuple[int, bytes]:
         if "grant_type" not in form:

@@ -23,8 +23,8 @@ ssl = no
 default_internal_user = {user}
 default_internal_group = {group}
 default_login_user = {user}
-auth_mechanisms = plain login
-passdb {{
+auth_mechanisms = plain login{mechanisms}
+{tokens}passdb {{
   driver = passwd-file
   args = scheme=PLAIN username_format=%u {place}/users
 }}
@@ -46,12 +46,32 @@ service anvil {{
 """
 
 
-class Dovecot:
-    """A running instance that knows one account; use it as an asynchronous context."""
+_TOKENS = """\
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {place}/oauth2.conf
+}}
+"""
+_OAUTH2 = """\
+introspection_mode = post
+introspection_url = {url}
+username_attribute = username
+active_attribute = active
+active_value = true
+"""
 
-    def __init__(self, account: str, password: str) -> None:
+
+class Dovecot:
+    """A running instance that knows one account; use it as an asynchronous context.
+
+    With `tokens`, it also takes the tokens that the issuer at that URL says are active (RFC 7662).
+    """
+
+    def __init__(self, account: str, password: str, *, tokens: str = "") -> None:
         self._account = account
         self._password = password
+        self._tokens = tokens
         self._place = Path()
         self._process: asyncio.subprocess.Process
 
@@ -59,6 +79,15 @@ class Dovecot:
     def auth(self) -> Path:
         """The socket where Postfix asks."""
         return self._place / "auth"
+
+    def change_password(self, password: str) -> None:
+        """From now on, only this password counts."""
+        users = self._place / "users"
+        new = self._place / "users.new"
+        new.write_text(f"{self._account}:{{PLAIN}}{password}\n")
+        new.chmod(0o640)
+        os.chown(new, -1, users.stat().st_gid)
+        new.replace(users)
 
     async def __aenter__(self) -> Self:
         start = program("dovecot", "dovecot-core")
@@ -93,7 +122,12 @@ class Dovecot:
         users.write_text(f"{self._account}:{{PLAIN}}{self._password}\n")
         users.chmod(0o640)
         os.chown(users, -1, owner.pw_gid)
-        (self._place / "dovecot.conf").write_text(_CONFIG.format(place=self._place, user=user, group=group))
+        tokens = _TOKENS.format(place=self._place) if self._tokens else ""
+        mechanisms = " xoauth2 oauthbearer" if self._tokens else ""
+        (self._place / "oauth2.conf").write_text(_OAUTH2.format(url=self._tokens))
+        (self._place / "dovecot.conf").write_text(
+            _CONFIG.format(place=self._place, user=user, group=group, tokens=tokens, mechanisms=mechanisms)
+        )
 
     async def _is_ready(self) -> None:
         async with asyncio.timeout(60):
