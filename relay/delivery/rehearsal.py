@@ -1,6 +1,7 @@
-"""Trying a company's own server step by step, without sending mail: what `relay company test` shows.
+"""Trying a company's own server step by step: what `relay company test` shows.
 
-The steps are those of a delivery, by the same code; after MAIL all is taken back with RSET.
+The steps are those of a delivery, by the same code; after MAIL all is taken back with RSET, unless there is a letter to
+send: to our own alias of the company, so that it can be seen what the provider makes of it.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,9 @@ from relay.delivery.session import Opening, OpenSession, open_session
 from relay.delivery.trouble import AttemptError
 from relay.dns import Resolver
 from relay.mail.address import Address
-from relay.mail.reply import Reply
 from relay.policy.advice import advise
 from relay.policy.company import Server
-from relay.policy.outcome import Phase, Trouble
+from relay.policy.outcome import Phase
 
 
 class StepName(StrEnum):
@@ -26,6 +26,20 @@ class StepName(StrEnum):
     TLS = "tls"
     LOGIN = "login"
     MAIL = "mail"
+    SEND = "send"
+    ARRIVE = "arrive"
+
+
+_ALWAYS = (StepName.RESOLVE, StepName.CONNECT, StepName.TLS, StepName.LOGIN, StepName.MAIL)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail to send by way of trial. `octets` end in CRLF, and no line of them begins with a dot."""
+
+    recipient: Address
+    message_id: str
+    octets: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +62,9 @@ _STEP_OF = {
 }
 
 
-async def rehearse(server: Server, author: Address, resolver: Resolver, opening: Opening) -> list[Step]:
+async def rehearse(
+    server: Server, author: Address, resolver: Resolver, opening: Opening, letter: Letter | None = None
+) -> list[Step]:
     """Go through all steps with the first address that answers, as far as they go; never raises."""
     key = f"account:{server.username}@{server.host}:{server.port}"
     route = Route(key, server.host, server.port, TlsPolicy(server.tls), server=server, ca=server.ca)
@@ -64,44 +80,49 @@ async def rehearse(server: Server, author: Address, resolver: Resolver, opening:
                 if error.phase is Phase.CONNECT:
                     continue
                 break
-            return await _mail(session, server, author, opening, targets)
+            steps = await _mail(session, author, opening, letter)
+            return [*_good(server, targets, session.tls), *steps]
     except AttemptError as error:
         trouble = trouble or error
     return _until(trouble, server, targets)
 
 
-async def _mail(
-    session: OpenSession, server: Server, author: Address, opening: Opening, targets: Sequence[Target]
-) -> list[Step]:
-    steps = _good(server, targets, session.tls)
-    timeout = opening.timeouts.command
-    wrong: Reply | Trouble | None = None
+async def _mail(session: OpenSession, author: Address, opening: Opening, letter: Letter | None) -> list[Step]:
+    steps: list[Step] = []
+    name = StepName.MAIL
+
+    async def ask(command: bytes, phase: Phase) -> None:
+        session.stream.send(command, replies=1)
+        reply = await session.stream.reply(phase, opening.timeouts.command)
+        if not reply.is_positive:
+            raise AttemptError(reply, phase)
+
     try:
-        session.stream.send(f"MAIL FROM:<{author}>\r\n".encode(), replies=1)
-        reply = await session.stream.reply(Phase.MAIL, timeout)
-        if reply.is_positive:
-            session.stream.send(b"RSET\r\n", replies=1)
-            await session.stream.reply(Phase.MAIL, timeout)
-        else:
-            wrong = reply
+        await ask(f"MAIL FROM:<{author}>\r\n".encode(), Phase.MAIL)
+        steps.append(Step(name, ok=True, said=f"takes mail from {author}"))
+        if letter is None:
+            await ask(b"RSET\r\n", Phase.MAIL)
+            return steps
+        name = StepName.SEND
+        await ask(f"RCPT TO:<{letter.recipient}>\r\n".encode(), Phase.RCPT)
+        await ask(b"DATA\r\n", Phase.DATA)
+        await ask(letter.octets + b".\r\n", Phase.FINAL)
+        steps.append(Step(name, ok=True, said=f"a mail to {letter.recipient} is taken"))
     except AttemptError as error:
-        wrong = error.trouble
+        steps.append(Step(name, False, *advise(error.trouble, error.phase)))  # noqa: FBT003 -- beside its words
     finally:
         session.close()
-    if wrong is None:
-        return [*steps, Step(StepName.MAIL, ok=True, said=f"takes mail from {author}")]
-    return [*steps, Step(StepName.MAIL, False, *advise(wrong, Phase.MAIL))]  # noqa: FBT003 -- beside its words
+    return steps
 
 
 def _until(trouble: AttemptError | None, server: Server, targets: Sequence[Target]) -> list[Step]:
     if trouble is None:
         return [Step(StepName.RESOLVE, ok=False, said=f"the host {server.host} has no address")]
     failed = _STEP_OF.get(trouble.phase, StepName.LOGIN)
-    order = list(StepName)
-    at = order.index(failed)
+    at = _ALWAYS.index(failed)
     steps = _good(server, targets, None)[:at]
     steps.append(Step(failed, False, *advise(trouble.trouble, trouble.phase)))  # noqa: FBT003 -- beside its words
-    return [*steps, *(Step(name, ok=None) for name in order[at + 1 :])]
+    return [*steps, *(Step(name, ok=None) for name in _ALWAYS[at + 1 :])]
 
 
 def _good(server: Server, targets: Sequence[Target], tls: str | None) -> list[Step]:

@@ -102,11 +102,19 @@ class Store:
     def __init__(self, spool: SqliteSpool) -> None:
         self.spool = spool
 
-    async def put(self, queue_id: str, *recipients: str, leased: bool = False, company: str = "bakkerij-peeters"):
+    async def put(
+        self,
+        queue_id: str,
+        *recipients: str,
+        leased: bool = False,
+        company: str = "bakkerij-peeters",
+        header: bytes = b"Subject: x\r\n",
+        message_id: str = "",
+    ):
         """Accept a message that `app` submitted for these recipients."""
         writer = self.spool.writer()
-        writer.write(b"Subject: x\r\n\r\nbody\r\n")
-        content = writer.finish(header_size=14, body_hash="")
+        writer.write(header + b"\r\nbody\r\n")
+        content = writer.finish(header_size=len(header) + 2, body_hash="")
         envelope = Envelope(
             parse_address("bakkerij-peeters@my.relay.example"),
             tuple(Recipient(parse_address(recipient)) for recipient in recipients),
@@ -118,7 +126,7 @@ class Store:
             received_at=now,
             app="billit-web",
             peer="127.0.0.1",
-            message_id=f"<{queue_id}@app.example>",
+            message_id=message_id or f"<{queue_id}@app.example>",
             envelope=envelope,
             content=content,
         )

@@ -1,5 +1,7 @@
 """`relay company test` goes through all steps with a real server, and says what is wrong at the first that fails."""
 
+from uuid import UUID
+
 import pytest
 
 from relay.sandbox.certificates import Authority
@@ -77,3 +79,28 @@ def test_companies_without_a_server_have_nothing_to_test(place):
     assert place.run("company", "test", "nobody").code == 2
     assert place.run("company", "consent", "bakkerij-peeters").code == 2
     assert place.run("company", "consent", "nobody").code == 2
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("info@own.example", 0, "from info@own.example as it was sent"),
+        ("someone@provider.example", 1, "replaces the From address by someone@provider.example"),
+        ("", 1, "cannot be read"),
+    ],
+)
+async def test_a_loop_back_mail_shows_whether_the_provider_replaces_the_author(place, store, monkeypatch, case):
+    author, code, words = case
+
+    def known() -> UUID:
+        return UUID(int=7)
+
+    monkeypatch.setattr("relay.cli.company_test.uuid.uuid4", known)
+    message_id = f"<{UUID(int=7).hex}@my.relay.example>"
+    header = f"From: {author}\r\n".encode()
+    await store.put("1", "own@my.relay.example", header=header, message_id=message_id)
+    ended, peer = await ask(place, Script(ehlo=EHLO), "--loop-back")
+    assert (ended.code, words in ended.out) == (code, True)
+    (letter,) = peer.messages
+    assert b"To: own@my.relay.example\r\n" in letter
+    assert b"Auto-Submitted: auto-generated\r\n" in letter
