@@ -13,7 +13,7 @@ from relay.store.facts import Fact
 from relay.store.spool import Spool, State, WorkerStatus
 from relay.webhooks.progress import KIND, Progress
 
-Found = tuple[Sequence[WorkerStatus], Mapping[State, int], Sequence[Fact]]
+Found = tuple[Sequence[WorkerStatus], Mapping[State, int], Sequence[Fact], int]
 
 
 def status(*, config: ConfigOption = DEFAULT_CONFIG, store: StoreOption = "", as_json: JsonOption = False) -> None:
@@ -26,10 +26,11 @@ def status(*, config: ConfigOption = DEFAULT_CONFIG, store: StoreOption = "", as
     now = time.time()
 
     async def look(spool: Spool) -> Found:
-        return await spool.workers(now=now), await spool.counts(), await spool.facts.list(KIND)
+        workers, counts = await spool.workers(now=now), await spool.counts()
+        return workers, counts, await spool.facts.list(KIND), await _mailboxes_in_trouble(spool)
 
-    workers, counts, webhooks = visit(config, store, look)
-    attention = [*needs_attention(workers), *_failing(webhooks, now)]
+    workers, counts, webhooks, mailboxes = visit(config, store, look)
+    attention = [*needs_attention(workers), *_failing(webhooks, now), *_unread(mailboxes)]
     if as_json:
         queue = {state.value: counts.get(state, 0) for state in (State.QUEUED, State.HELD)}
         print_json({"healthy": not attention, "attention": attention, "queue": queue, "workers": _as_json(workers)})
@@ -55,6 +56,22 @@ def _failing(webhooks: Sequence[Fact], now: float) -> Iterator[str]:
             yield f"the webhook of {fact.key} answered 410: nothing is sent to it until it has another URL"
         elif progress.told:
             yield f"the webhook of {fact.key} has failed for {ago(now - progress.since)}: {progress.error}"
+
+
+async def _mailboxes_in_trouble(spool: Spool) -> int:
+    from relay.fetch.ledger import MAILBOX, MailboxState
+
+    count, after = 0, ""
+    while page := await spool.facts.list(MAILBOX, after=after):
+        count += sum(bool(MailboxState.of(fact).error) for fact in page)
+        after = page[-1].key
+    return count
+
+
+def _unread(mailboxes: int) -> Iterator[str]:
+    if mailboxes:
+        what = "a mailbox is" if mailboxes == 1 else f"{mailboxes} mailboxes are"
+        yield f"{what} not read to the end: `relay mailbox status` says why"
 
 
 def _as_json(workers: Sequence[WorkerStatus]) -> Json:

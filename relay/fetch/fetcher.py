@@ -37,6 +37,8 @@ _MOST_PAUSE = 3600.0
 # An account that is refused is asked seldom: too many wrong logins shut people out.
 _REFUSED = 1800.0
 _BUSY_HOST = 5.0
+_UNKNOWN = 30.0
+_FORGET = 86400.0
 _TOGETHER = 50
 
 log = structlog.get_logger("relay.fetch")
@@ -103,7 +105,9 @@ class Fetcher:
         snapshot = self._active.snapshot
         if snapshot.generation == self._generation:
             return
-        wanted = [slug for slug in snapshot.with_mailbox() if slug not in self._known]
+        mailboxes = set(snapshot.with_mailbox())
+        self._known &= mailboxes
+        wanted = sorted(mailboxes - self._known)
         for start in range(0, len(wanted), _TOGETHER):
             await asyncio.gather(*(self._begin(slug) for slug in wanted[start : start + _TOGETHER]))
         self._generation = snapshot.generation
@@ -136,8 +140,7 @@ class Fetcher:
         facts, clock = self._fetching.spool.facts, self._fetching.clock
         company = self._active.snapshot.company(fact.key)
         if company is None or company.mailbox is None:
-            self._known.discard(fact.key)
-            await facts.drop(fact)
+            await self._leave(fact)
             return
         settings = self._active.snapshot.settings.mailboxes
         host = company.mailbox.host.lower()
@@ -149,6 +152,15 @@ class Fetcher:
             await self._visit(fact, company, company.mailbox)
         finally:
             self._hosts[host] -= 1
+
+    async def _leave(self, fact: Fact) -> None:
+        """A mailbox that our configuration does not have: another worker may have read newer files already."""
+        facts, now = self._fetching.spool.facts, self._fetching.clock.now()
+        looked = MailboxState.of(fact).looked
+        if looked and now - looked > _FORGET:
+            await facts.drop(fact)
+        else:
+            await facts.put(replace(fact, due=now + _UNKNOWN))
 
     async def _visit(self, fact: Fact, company: Company, mailbox: Mailbox) -> None:
         fetching = self._fetching

@@ -34,6 +34,11 @@ async def test_every_mailbox_is_told_with_its_trouble(place):
 
 
 @pytest.mark.usefixtures("read")
+async def test_mailboxes_in_trouble_want_attention(place):
+    assert "! a mailbox is not read to the end: `relay mailbox status` says why" in (await place.ask("status")).out
+
+
+@pytest.mark.usefixtures("read")
 async def test_every_mail_is_told_with_its_fate(place):
     ended = await place.ask("mailbox", "history", "bakkerij-peeters")
     assert ended.code == 0

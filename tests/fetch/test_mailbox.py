@@ -342,8 +342,27 @@ async def test_without_fast_input_nothing_is_read_and_that_is_told(house):
     assert house.api.names == ["factuur 1.pdf"]
 
 
-async def test_a_company_that_is_gone_is_forgotten(house):
-    gone = replace(house.company, mailbox=None)
-    house.active = Active(Snapshot.of(house.active.snapshot.settings, [gone]), house.active.keyring)
+def without_bakery(house):
+    """A configuration in which only another company has a mailbox."""
+    known = house.active
+    other = replace(house.company.mailbox, username=f"{house.user}-other")
+    garage = replace(house.company, slug="garage", alias="garage", mailbox=other)
+    return Active(Snapshot.of(known.snapshot.settings, [replace(house.company, mailbox=None), garage]), known.keyring)
+
+
+async def test_a_worker_that_has_older_files_leaves_a_new_mailbox_to_the_others(house):
+    known, before = house.active, await house.state()
+    house.active = without_bakery(house)
+    await house.look()
+    assert await house.state() == before
+    house.active = known
+    await house.put(invoice(1))
+    await house.look()
+    assert house.api.names == ["factuur 1.pdf"]
+
+
+async def test_a_mailbox_that_nobody_has_any_more_is_forgotten_after_a_day(house):
+    house.active = without_bakery(house)
+    house.clock.ahead += 90_000
     await house.look()
     assert await house.spool.facts.get(MAILBOX, "bakery") is None

@@ -71,6 +71,7 @@ def smime(content: bytes) -> bytes:
         ("f.uue", b"begin 644 f.pdf\n" + b"".join(
             binascii.b2a_uu(pdf()[at : at + 45]) for at in range(0, len(pdf()), 45)) + b"`\nend\n"),
     ],
+    ids=["plain", "tnef", "zip", "zip-in-zip", "eml", "forwarded", "signed", "uuencoded"],
 )  # fmt: skip
 def test_a_pdf_is_found_however_it_is_wrapped(name, data):
     contents = read(mail((name, data)))
@@ -164,6 +165,19 @@ def test_a_doctype_is_refused_before_it_can_burst():
         (ubl().replace(b"<cbc:ID>", b"<x>" * 100), Flaw.TOO_DEEP),
         (b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03\xa0\x80\x00\x00\x00\x00", Flaw.ENCRYPTED),
         (b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02" + b"\xa0\x80" * 60, Flaw.TOO_DEEP),
+    ],
+    ids=[
+        "locked-pdf",
+        "no-pdf",
+        "cut-zip",
+        "zip-bomb",
+        "many-files",
+        "cut-tnef",
+        "pgp",
+        "unclosed",
+        "deep-xml",
+        "enveloped",
+        "deep-ber",
     ],
 )
 def test_what_cannot_be_opened_says_why(data, flaw):
