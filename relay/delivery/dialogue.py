@@ -66,7 +66,7 @@ async def transact(
         await _offer(talk, answers)
         if len(answers.of) < count:
             await _send_content(stream, outgoing, timeouts)
-            reply = await stream.reply(Phase.FINAL, timeouts.final)
+            reply = await _final_reply(stream, timeouts)
             answers.all_open(count, reply, Phase.FINAL)
             if reply.code == 421:
                 stream.quit()
@@ -79,6 +79,16 @@ async def transact(
         stream.abort()
         raise
     return answers
+
+
+async def _final_reply(stream: ReplyStream, timeouts: DeliveryTimeouts) -> Reply:
+    try:
+        return await stream.reply(Phase.FINAL, timeouts.final)
+    except asyncio.CancelledError:
+        # The peer may have the message: that is an outcome, and has to be written down before everything ends.
+        stream.abort()
+        trouble = Trouble(Fault.DISCONNECTED, "the relay was stopped while it waited for the answer")
+        raise AttemptError(trouble, Phase.FINAL) from None
 
 
 async def _offer(talk: _Talk, answers: Answers) -> None:

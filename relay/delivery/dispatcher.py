@@ -33,6 +33,8 @@ _MOST_OF_ONE_COMPANY = 100
 _MOST_IN_LANE = 100
 _LEASED_AT_ONCE = 100
 _LOOK_AGAIN = 1.0
+# Seconds for outcomes of attempts that a stop cut short.
+_LAST_WORDS = 5.0
 # A lane that is full gives deliveries back for a while, so that the others have room.
 _LANE_FULL = 15.0
 
@@ -115,9 +117,17 @@ class Dispatcher:
         # Again and again: what ends now may leave an outcome to be written down.
         while self._tasks and (left := end - loop.time()) > 0:
             await asyncio.wait(self._tasks, timeout=left)
-        for task in list(self._tasks):
+        await self._cut()
+        # What was cut after the final dot is an outcome too. A store that is in trouble even now gets no more time.
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_LAST_WORDS)
+            await self._cut()
+
+    async def _cut(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def release_held(self) -> None:
         """Let held mail go whose reason is gone: a repaired record, a changed password, a company that is back."""

@@ -581,3 +581,18 @@ async def test_draining_has_an_end(house):
         await peer.wait_for(lambda peer: peer.records[0].closed)
         assert (await house.delivery(entry.message.queue_id)).state is State.QUEUED
         assert not house.dispatcher._tasks
+
+
+async def test_a_stop_after_the_final_dot_is_written_down_as_unknown(house):
+    async with ScriptedPeer(Script(end=Hang())) as peer:
+        house.configure(delivery={"port": peer.port})
+        entry = await house.put()
+        house.dispatcher.take(entry)
+        await peer.wait_for(lambda peer: bool(peer.messages))
+        await house.dispatcher.drain(0.05)
+        delivery = await house.delivery(entry.message.queue_id)
+        assert (delivery.state, delivery.attempts) == (State.QUEUED, 1)
+        (deferred,) = house.sink.of(EventType.DEFERRED)
+        assert deferred.data["unknown"] is True
+        assert "stopped while it waited" in str(deferred.data["text"])
+        assert not house.dispatcher._tasks
