@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -24,8 +24,9 @@ from relay.facts.domain_record import read_standing, standing_as_json
 from relay.facts.troubles import Details, Trouble, Troubles
 from relay.mail.challenge import is_answered
 from relay.policy.company import Company
+from relay.policy.evidence import Evidence
 from relay.policy.identity import needs_standing
-from relay.policy.prediction import predict_own_domain
+from relay.policy.prediction import Verdict, predict_own_domain
 from relay.policy.standing import Standing, State, advance
 from relay.store.facts import Fact, FactStore
 from relay.store.spool import SpoolError
@@ -68,7 +69,7 @@ class DomainFacts:
         self._clock = clock
         self._tell = tell
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._looks: dict[str, asyncio.Task[Standing]] = {}
+        self._looks: dict[tuple[str, str], asyncio.Task[Standing]] = {}
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def about(self, company: Company) -> Standing:
@@ -76,11 +77,13 @@ class DomainFacts:
         known = self._known.get(company.slug)
         if known is not None and self._holds(known, company):
             return known.standing
-        # Mail of one company comes in bursts: all of it waits for one look.
-        look = self._looks.get(company.slug)
+        # Mail of one company comes in bursts: all of it waits for one look. A look that was begun for another domain
+        # or other keys answers nothing.
+        key = (company.slug, self._basis(company))
+        look = self._looks.get(key)
         if look is None:
-            look = self._looks[company.slug] = asyncio.create_task(self._learn(company))
-            look.add_done_callback(lambda _: self._looks.pop(company.slug, None))
+            look = self._looks[key] = asyncio.create_task(self._learn(company))
+            look.add_done_callback(lambda _: self._looks.pop(key, None))
         return await asyncio.shield(look)
 
     async def look(self, company: Company) -> Look:
@@ -155,7 +158,7 @@ class DomainFacts:
         settings = self._active().snapshot.settings
         look = await self.look(company)
         now, patience = self._clock.now(), settings.own_domain.demote_after
-        before = known.standing if known else None
+        before = _that_counts(known, basis, look.evidence, domain=settings.domain)
         after = advance(before, look.evidence, domain=settings.domain, now=now, patience=patience)
         expires = look.expires
         wait = max(expires - now, settings.own_domain.recheck)
@@ -217,6 +220,19 @@ def _ours_in_short(active: Active) -> str:
     keys = [f"{key.domain}/{key.selector}/{key.delegated}/{key.key}" for key in active.snapshot.settings.dkim]
     settings = ours(active, {})
     return active.keyring.fingerprint(settings.domain, settings.hostname, *settings.addresses, "", *keys)
+
+
+def _that_counts(known: _Known | None, basis: str, seen: Evidence, *, domain: str) -> Standing | None:
+    """What was known before, as far as it can stand beside what is `seen` now.
+
+    What was seen of other keys, for other addresses of ours or while somebody vouched completes no look of today: a
+    domain that cannot be judged without it is not known.
+    """
+    if known is None or known.basis == basis or known.standing.evidence.domain != seen.domain:
+        return None if known is None else known.standing
+    if predict_own_domain(seen, domain=domain).verdict is Verdict.UNKNOWN:
+        return None
+    return replace(known.standing, evidence=seen)
 
 
 def _change(before: Standing | None, after: Standing) -> EventType | None:

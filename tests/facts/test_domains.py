@@ -267,6 +267,28 @@ async def test_another_author_means_another_domain(place) -> None:
     assert place.told == ["domain-passes"]
 
 
+async def test_a_look_under_way_answers_nothing_about_another_domain(place) -> None:
+    facts = place.worker()
+    moved = replace(COMPANY, author=Address("info", "elsewhere.example"))
+    first = asyncio.create_task(facts.about(COMPANY))
+    await asyncio.sleep(0)
+    place.configure(moved)
+    second = await facts.about(moved)
+    assert (second.evidence.domain, second.state) == ("elsewhere.example", State.FAILS)
+    assert (await first).evidence.domain == SHOP
+
+
+async def test_whoever_is_not_vouched_for_any_more_has_to_prove_it_however_silent_the_dns_is(place) -> None:
+    vouched = replace(COMPANY, vouched="we have met")
+    place.configure(vouched)
+    facts = place.worker()
+    assert (await facts.about(vouched)).state is State.PASSES
+    place.dns.zones.break_name(challenge_name(SHOP), FaultKind.SERVFAIL)
+    place.configure(COMPANY)
+    place.clock.at += 1
+    assert (await facts.about(COMPANY)).state is State.UNKNOWN
+
+
 async def test_keys_change_without_a_mail_that_nobody_vouches_for(place) -> None:
     """The company has pointed to both selectors once; the rest happens in our own zone."""
     zones = place.dns.zones
