@@ -35,6 +35,7 @@ _LEASED_AT_ONCE = 100
 _LOOK_AGAIN = 1.0
 # Seconds for outcomes of attempts that a stop cut short.
 _LAST_WORDS = 5.0
+_JUDGED_AT_ONCE = 20
 # A lane that is full gives deliveries back for a while, so that the others have room.
 _LANE_FULL = 15.0
 
@@ -131,14 +132,24 @@ class Dispatcher:
 
     async def release_held(self) -> None:
         """Let held mail go whose reason is gone: a repaired record, a changed password, a company that is back."""
-        for key, slug in await self._sending.spool.held():
-            try:
-                if await self._is_blocked(key, slug):
-                    continue
-            except Exception:
-                log.exception("held mail cannot be judged", company=slug)
-                continue
-            await self._release(key)
+        waiting = iter(await self._sending.spool.held())
+
+        async def look() -> None:
+            for key, slug in waiting:
+                if not await self._is_blocked_or_odd(key, slug):
+                    await self._release(key)
+
+        # Some at a time: a name server that does not answer must not keep the others' mail.
+        for ended in await asyncio.gather(*(look() for _ in range(_JUDGED_AT_ONCE)), return_exceptions=True):
+            if ended is not None:
+                raise ended
+
+    async def _is_blocked_or_odd(self, key: str, slug: str) -> bool:
+        try:
+            return await self._is_blocked(key, slug)
+        except Exception:
+            log.exception("held mail cannot be judged", company=slug)
+            return True
 
     async def _is_blocked(self, key: str, slug: str) -> bool:
         """Whether the reason named `key` still keeps the company's mail from going."""
@@ -181,8 +192,12 @@ class Dispatcher:
         try:
             plan = await self.planner.plan(entry)
         except Exception as error:
-            log.exception("planning failed unexpectedly", queue_id=entry.message.queue_id)
-            trouble = Trouble(Fault.UNEXPECTED, f"internal fault: {type(error).__name__}")
+            if isinstance(error, SpoolError):
+                log.warning("cannot decide", queue_id=entry.message.queue_id, error=str(error))
+                trouble = Trouble(Fault.FACTS, "what is known about the company cannot be read now")
+            else:
+                log.exception("planning failed unexpectedly", queue_id=entry.message.queue_id)
+                trouble = Trouble(Fault.UNEXPECTED, f"internal fault: {type(error).__name__}")
             await self._record(entry.message, [self._defer(entry, delivery, trouble) for delivery in entry.deliveries])
             return
         for batch in plan.batches:
@@ -209,7 +224,11 @@ class Dispatcher:
         async def ask() -> None:
             await self._sending.addresses.ask(company, by_itself=True)
 
-        await self._recorder.insist(ask, message)
+        try:
+            await self._recorder.insist(ask, message)
+        except Exception:
+            # Whatever it is, the mail must not stay in our hands for it.
+            log.exception("the company cannot be asked to confirm its address", company=slug)
 
     async def _give_back(self, batch: Batch) -> None:
         keys = [(batch.message.queue_id, delivery.number) for delivery in batch.deliveries]

@@ -336,6 +336,26 @@ async def test_one_company_that_cannot_be_judged_does_not_stop_the_others(house,
         assert states == [State.HELD, State.QUEUED, State.HELD]
 
 
+async def test_a_company_whose_domain_keeps_us_waiting_does_not_keep_the_others(house, monkeypatch):
+    async with ScriptedPeer() as peer:
+        house.configure(OWN, delivery={"port": peer.port})
+        ids = [await house.deliver(company=company) for company in ("aaa", "bakery")]
+        real, others = house.dispatcher.planner.choose_for, asyncio.Event()
+
+        async def choose_for(company, slug):
+            if slug == "aaa":
+                await others.wait()
+            else:
+                others.set()
+            return await real(company, slug)
+
+        monkeypatch.setattr(house.dispatcher.planner, "choose_for", choose_for)
+        house.configure(BAKERY)
+        await asyncio.wait_for(house.dispatcher.release_held(), 10)
+        states = [(await house.delivery(queue_id)).state for queue_id in ids]
+        assert states == [State.HELD, State.QUEUED]
+
+
 # Trouble inside
 
 
@@ -362,6 +382,19 @@ async def test_a_fault_in_planning_is_a_deferral(house, monkeypatch):
     queue_id = await house.deliver()
     delivery = await house.delivery(queue_id)
     assert (delivery.state, delivery.last) == (State.QUEUED, "internal fault: KeyError")
+
+
+async def test_a_store_that_cannot_be_asked_puts_no_mail_before_a_person(house, monkeypatch):
+    async def broken(entry):
+        raise SpoolError("test")
+
+    monkeypatch.setattr(house.dispatcher.planner, "plan", broken)
+    queue_id = await house.deliver()
+    for _ in range(4):
+        house.clock.at += HOUR
+        await house.lease()
+    delivery = await house.delivery(queue_id)
+    assert (delivery.state, delivery.attempts) == (State.QUEUED, 5)
 
 
 async def test_an_outcome_that_cannot_be_settled_waits_for_a_person(house, monkeypatch):

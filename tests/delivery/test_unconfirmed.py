@@ -1,5 +1,7 @@
 """Mail of a company that has not confirmed its address waits, and goes on by itself."""
 
+import asyncio
+
 import pytest
 
 from relay.events import EventType
@@ -50,6 +52,18 @@ async def test_what_was_held_while_the_address_was_being_confirmed_is_found(aski
     await house.spool.facts.put(type(fact)(KIND, fact.key, {**fact.value, "confirmed": confirmed}, fact.version))
     await house.dispatcher.release_held()
     assert (await house.delivery(queue_id)).state is State.QUEUED
+
+
+async def test_it_is_held_although_the_company_cannot_be_asked(asking, monkeypatch):
+    house = asking
+
+    async def broken(company, *, by_itself):
+        raise ValueError("test")
+
+    monkeypatch.setattr(house.dispatcher._sending.addresses, "ask", broken)
+    queue_id = await asyncio.wait_for(house.deliver(), 10)
+    assert (await house.delivery(queue_id)).state is State.HELD
+    assert house.dispatcher.in_hand == 0
 
 
 async def test_mail_from_outside_and_of_the_relay_itself_does_not_wait(asking):
