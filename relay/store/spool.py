@@ -257,7 +257,10 @@ class Spool(Protocol):
         ...
 
     async def release(self, hold_key: str, *, now: float) -> int:
-        """Queue again what waits for `hold_key`, due now; how many that were. None, for an empty key."""
+        """Queue again what waits for `hold_key`, due now; how many that were. None, for an empty key.
+
+        Attempts are counted anew, here and when a person releases.
+        """
         ...
 
     async def company_of(self, queue_id: str, number: int) -> str | None:

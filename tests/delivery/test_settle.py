@@ -29,7 +29,7 @@ MESSAGE = Message(
     Envelope(Address("bakery", "my.relay.example"), (RECIPIENT,)),
     Content("s", ((0, 1),), 1, 1, ""),
 )
-DELIVERY = Delivery(0, RECIPIENT, "bakery", State.QUEUED)
+DELIVERY = Delivery(0, RECIPIENT, "bakery", State.QUEUED, attempts=9)
 TAKEN = classify(Reply(250, "2.0.0", "Taken"), Phase.FINAL, account=False)
 NOBODY = classify(Reply(550, "5.1.1", "Nobody"), Phase.RCPT, account=False)
 BUSY = classify(Reply(450, "4.2.1", "Busy"), Phase.RCPT, account=False)
@@ -148,7 +148,7 @@ def test_facts_that_nobody_can_have_never_bounce_mail():
 
 
 def test_what_fails_inside_three_times_waits_for_a_person():
-    delivery = DELIVERY
+    delivery = replace(DELIVERY, attempts=0)
     states = []
     for _ in range(3):
         change = settle(MESSAGE, delivery, INTERNAL, at(1.0)).change

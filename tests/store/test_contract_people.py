@@ -40,6 +40,18 @@ async def test_the_keys_that_are_waited_for_are_named_once(bench, spool):
     assert sorted(await spool.held()) == [("dns:a.example", "one"), ("dns:a.example", "two")]
 
 
+async def test_attempts_are_counted_anew_after_a_release(bench, spool):
+    first = await _held(bench, spool, "dns:a.example")
+    second = await _held(bench, spool, "")
+
+    await spool.release("dns:a.example", now=bench.now)
+    await spool.order(Order.RELEASE, Selection(queue_ids=(second.queue_id,)), now=bench.now, reason="")
+
+    for message in (first, second):
+        (entry,) = await spool.find(message.queue_id)
+        assert entry.deliveries[0].attempts == 0
+
+
 async def test_what_waits_for_a_person_is_released_by_no_key(bench, spool):
     message = await _held(bench, spool, "")
 

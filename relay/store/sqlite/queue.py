@@ -37,7 +37,7 @@ _ALLOWED = {
 _CHANGE = {
     Order.RETRY: "next_attempt = :now",
     Order.HOLD: "state = 'held', hold_key = '', last = :reason",
-    Order.RELEASE: "state = 'queued', hold_key = '', next_attempt = :now",
+    Order.RELEASE: "state = 'queued', hold_key = '', attempts = 0, next_attempt = :now",
     Order.DROP: "state = 'dropped', hold_key = '', last = :reason",
 }
 
@@ -89,7 +89,7 @@ def release(connection: apsw.Connection, hold_key: str, now: float) -> int:
     rows = list(
         connection.execute(
             """
-            UPDATE delivery SET state = 'queued', hold_key = '', next_attempt = ?2
+            UPDATE delivery SET state = 'queued', hold_key = '', attempts = 0, next_attempt = ?2
             WHERE state = 'held' AND hold_key = ?1 RETURNING queue_id, number
             """,
             (hold_key, now),

@@ -37,6 +37,18 @@ def test_the_last_attempt_falls_on_the_expiry_and_nothing_follows():
     assert decide_retry(PATIENCE, progress, now=last.next_attempt, chance=0.9) == Retry(Verdict.EXPIRE)
 
 
+def test_mail_that_was_held_beyond_its_expiry_is_tried_a_few_times_yet():
+    late = 200 * HOUR
+    waits = [Retry(Verdict.WAIT, pytest.approx(late + step)) for step in (60, 300, 900)]
+    lives = [decide_retry(PATIENCE, Progress(0.0, n, told=True), now=late, chance=MIDDLE) for n in (1, 2, 3, 4)]
+    assert lives == [*waits, Retry(Verdict.EXPIRE)]
+
+
+def test_whoever_has_little_patience_is_not_given_more():
+    short = Patience((HOUR,), expire=600, delay_notice=60)
+    assert decide_retry(short, Progress(0.0, 2, told=True), now=600, chance=0) == Retry(Verdict.EXPIRE)
+
+
 times = st.floats(0, 4e9)
 spans = st.floats(1, 1e7)
 chances = st.floats(0, 1, exclude_max=True)
@@ -57,7 +69,8 @@ def test_never_before_now_and_never_after_the_expiry(patience, progress, age, ch
     if retry.verdict is Verdict.EXPIRE:
         assert now >= expiry
     else:
-        assert now < retry.next_attempt <= expiry
+        assert now < retry.next_attempt
+        assert retry.next_attempt <= expiry or now >= expiry
 
 
 @given(patience=patiences, received_at=times, chance=chances)
