@@ -12,8 +12,11 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from typing import Any
 from weakref import WeakValueDictionary
+
+import structlog
 
 from relay.clock import Clock
 from relay.config.keyring import Active
@@ -33,6 +36,9 @@ _AHEAD = 300.0  # renewed when less than this is left of its life, or half of it
 _CLAIM = 60.0  # how long the others leave a renewal to the worker that began it; longer than a request may take
 _LOOK_AGAIN = 0.2
 _CAPS = Caps(seconds=20.0, octets=64 * 1024)
+_STORE_AGAIN = (0.5, 1.0, 2.0, 5.0)
+
+log = structlog.get_logger("relay.facts")
 
 
 class TokenError(Exception):
@@ -89,9 +95,13 @@ class Tokens:
     async def refused(self, server: Server) -> None:
         """The server did not take the token: the next one is a new one, for consent may have been taken back."""
         self._known.pop(fact_key(server), None)
-        fact = await self._facts().get(KIND, fact_key(server))
-        if fact is not None and fact.value.get("access"):
-            await self._facts().put(replace(fact, value={**fact.value, "access": "", "expires": 0.0, "renew": 0.0}))
+        try:
+            fact = await self._facts().get(KIND, fact_key(server))
+            if fact is not None and fact.value.get("access"):
+                await self._facts().put(replace(fact, value={**fact.value, "access": "", "expires": 0.0, "renew": 0.0}))
+        except SpoolError as error:
+            # The refusal counts all the same.
+            log.warning("a refused token cannot be forgotten now", account=server.username, error=str(error))
 
     async def consented(self, server: Server, issued: Issued) -> None:
         """The company has consented: keep what the issuer gave. Raises SpoolError or SealingError."""
@@ -158,11 +168,22 @@ class Tokens:
                 return kept  # it was renewed ahead of time: there is time for another try
             raise TokenError(_trouble(answer))
         wanted = self._with(kept, answer)
+        for pause in chain(_STORE_AGAIN, repeat(_STORE_AGAIN[-1])):
+            try:
+                await self._keep(server, oauth2, claimed, wanted)
+            except SpoolError as error:
+                # A full disk, say: giving up now would throw away the only key left.
+                log.warning("a new token cannot be kept yet", account=server.username, error=str(error))
+                await asyncio.sleep(pause)
+            else:
+                break
+        return wanted
+
+    async def _keep(self, server: Server, oauth2: OAuth2, claimed: Fact, wanted: _Kept) -> None:
         while await self._write(claimed, wanted, oauth2) is None:
             # Nobody but us may renew now; whatever changed meanwhile is older than what the issuer has just said.
             found = await self._facts().get(KIND, fact_key(server))
             claimed = found or Fact(KIND, fact_key(server), {})
-        return wanted
 
     def _with(self, kept: _Kept, issued: Issued) -> _Kept:
         expires = self._clock.now() + issued.lasts

@@ -16,6 +16,8 @@ from relay.http import HttpResponse
 from relay.policy.company import Grant, OAuth2, SecretKind, SecretRef, Server
 from relay.policy.outcome import Fault
 from relay.policy.refusals import Cause
+from relay.store.spool import SpoolFull
+from relay.store.sqlite.facts import SqliteFacts
 
 from .house import House
 from .issuer import Issuer
@@ -113,6 +115,33 @@ async def test_an_issuer_in_trouble_costs_nothing_while_the_token_holds(house, i
     assert caught.value.trouble.fault is Fault.FACTS
     issuer.answer = None
     assert await tokens.access(server) == "access-4"
+
+
+async def test_what_an_issuer_gave_is_kept_as_soon_as_the_store_can(house, issuer, server, monkeypatch):
+    monkeypatch.setattr("relay.facts.tokens._STORE_AGAIN", (0.0,))
+    real, full = SqliteFacts.put, iter([True, True])
+
+    async def put(facts, fact):
+        if issuer.asked and next(full, False):
+            raise SpoolFull("test")
+        return await real(facts, fact)
+
+    monkeypatch.setattr(SqliteFacts, "put", put)
+    assert await house.tokens().access(server) == "access-1"
+    house.clock.at += 3600
+    assert await house.tokens().access(server) == "access-2"
+    assert issuer.asked[1]["refresh_token"] == "refresh-1"
+
+
+async def test_a_refused_token_needs_no_store_to_be_refused(house, issuer, server, monkeypatch):
+    tokens = house.tokens()
+    await tokens.access(server)
+
+    async def broken(facts, fact):
+        raise SpoolFull("test")
+
+    monkeypatch.setattr(SqliteFacts, "put", broken)
+    await tokens.refused(server)
 
 
 async def test_a_revoked_consent_asks_for_consent_again_and_a_new_one_counts(house, issuer, server):
