@@ -19,7 +19,7 @@ from relay.events import Event, EventType, Json
 from relay.facts.accounts import AccountState, AccountStates
 from relay.facts.paces import Paces
 from relay.facts.troubles import Details, Trouble, Troubles
-from relay.policy.outcome import Action, Outcome, Phase, Scope
+from relay.policy.outcome import Action, Outcome, Phase, Scope, is_before_mail
 from relay.policy.refusals import Cause, Refusal
 from relay.store.spool import SpoolError
 
@@ -99,6 +99,16 @@ class Accounts:
         except SpoolError as error:
             log.warning("the pace of an account is not known", company=batch.company, error=str(error))
             return 0.0
+
+    async def give_back(self, batch: Batch, result: AttemptResult, at: float) -> None:
+        """Take back what counts against the pace since then when the server never heard of the mail."""
+        server = batch.decision.server
+        if server is None or not all(map(is_before_mail, result.outcomes)):
+            return
+        try:
+            await self._knows.paces.give_back(server, len(batch.deliveries), at)
+        except SpoolError as error:
+            log.warning("the pace of an account cannot be kept", company=batch.company, error=str(error))
 
     async def may_try(self, account: str, slug: str) -> bool:
         """Whether held mail may go although nothing of ours has changed: a try now and then locks nothing."""

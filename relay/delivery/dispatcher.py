@@ -252,6 +252,10 @@ class Dispatcher:
     def _carrier(self) -> "_Carrier":
         return _Carrier(self, Attempts(self._world))
 
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._sending.clock.now()
+
     def is_current(self, batch: Batch) -> bool:
         """Whether the configuration is still the one that `batch` was decided with."""
         return batch.active is self._sending.active()
@@ -352,11 +356,13 @@ class _Carrier:
         async with accounts.turn(account):
             result = await accounts.refused(account, job)
             if result is None:
+                began = self._dispatcher.now()
                 wait = await accounts.wait(job)
                 if wait:
                     self._dispatcher.pace(job, wait)
                     return None
                 result = await self._attempts.attempt(job)
+                await accounts.give_back(job, result, began)
                 await accounts.note(account, job, result)
             return result
 

@@ -10,7 +10,7 @@ from typing import Any
 from relay.clock import Clock
 from relay.events import Json
 from relay.policy.company import Server
-from relay.policy.pacing import Pace, Spent, take_slot
+from relay.policy.pacing import Pace, Spent, give_back, take_slot
 from relay.policy.providers import pace_at
 from relay.store.facts import Fact, FactStore
 
@@ -46,6 +46,19 @@ class Paces:
             if await self.facts().put(replace(fact, value=_write(slot.spent))) is not None:
                 return 0.0
         return 1.0
+
+    async def give_back(self, server: Server, recipients: int, at: float) -> None:
+        """The slot that was had at that time was not used: the server never heard of the mail. Raises SpoolError."""
+        pace = pace_of(server)
+        if not pace.is_limited:
+            return
+        for _ in range(_TRIES):
+            fact = await self.facts().get(KIND, f"{server.username} {server.host}")
+            if fact is None:
+                return
+            spent = give_back(pace, _read(fact.value), recipients, at)
+            if await self.facts().put(replace(fact, value=_write(spent))) is not None:
+                return
 
 
 def pace_of(server: Server) -> Pace:

@@ -164,6 +164,11 @@ def is_repairable(outcome: Outcome) -> bool:
     return outcome.scope is Scope.ACCOUNT or outcome.phase in _BEFORE_MAIL
 
 
+def is_before_mail(outcome: Outcome) -> bool:
+    """Whether the attempt ended before the other side heard of any mail."""
+    return outcome.phase in _BEFORE_MAIL
+
+
 def _classify_positive(reply: Reply, phase: Phase) -> Outcome:
     if phase is Phase.FINAL and reply.code < 300:
         return Outcome(Action.DELIVERED, Scope.RECIPIENT, _status(reply, "2.0.0"), reply.text, phase, reply)

@@ -58,6 +58,13 @@ def take_slot(pace: Pace, spent: Spent, recipients: int, now: float) -> Slot:
     return Slot(Spent(_add(minute, now, _MINUTE_SPAN, 1), _add(day, now, _DAY_SPAN, recipients)))
 
 
+def give_back(pace: Pace, spent: Spent, recipients: int, at: float) -> Spent:
+    """What is spent without the leave that was taken at that time, and not used."""
+    if pace.per_day:
+        recipients = min(recipients, pace.per_day)
+    return Spent(_add(spent.minute, at, _MINUTE_SPAN, -1), _add(spent.day, at, _DAY_SPAN, -recipients))
+
+
 def _recent(spans: Mapping[int, int], now: float, window: float, span: float) -> dict[int, int]:
     # A span counts until its last moment is out of the window. Spans of the future come from a clock set back.
     last = int(now // span)
@@ -78,4 +85,4 @@ def _wait(spans: Mapping[int, int], most: int, now: float, window: float, span: 
 
 def _add(spans: Mapping[int, int], now: float, span: float, count: int) -> dict[int, int]:
     number = int(now // span)
-    return {**spans, number: spans.get(number, 0) + count}
+    return {**spans, number: max(spans.get(number, 0) + count, 0)}

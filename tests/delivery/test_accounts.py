@@ -253,6 +253,17 @@ async def test_a_limit_of_the_account_pauses_it_and_holds_nothing(house, tmp_pat
         assert [await account.state(queue_id) for queue_id in (first, second)] == [State.DELIVERED, State.DELIVERED]
 
 
+async def test_attempts_that_never_reached_the_server_spend_nothing(house, tmp_path):
+    silent = Script(banner=Say("421 4.3.2 Later"))
+    async with Account(house, tmp_path, silent, RIGHT) as account:
+        server = replace(house.companies[0].server, pace=Pace(per_day=1))
+        house.configure(with_server(server))
+        queue_id = await account.send()
+        house.clock.at += 3600
+        await house.lease()
+        assert await account.state(queue_id) is State.DELIVERED
+
+
 async def test_mail_waits_for_the_pace_of_its_account_over_all_workers(house, tmp_path):
     async with Account(house, tmp_path, RIGHT) as account:
         server = replace(house.companies[0].server, pace=Pace(per_minute=2))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.mail.reply import Reply
-from relay.policy.outcome import Action, Fault, Outcome, Phase, Scope, Trouble, classify, is_repairable
+from relay.policy.outcome import Action, Fault, Outcome, Phase, Scope, Trouble, classify, is_before_mail, is_repairable
 
 EARLY = (Phase.RESOLVE, Phase.CONNECT, Phase.GREETING, Phase.HELLO, Phase.TLS, Phase.LOGIN)
 LATE = (Phase.CHECK, Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.CONTENT, Phase.FINAL)
@@ -190,3 +190,8 @@ def test_a_smarthost_that_does_not_let_us_send_bounces_nothing(reply, phase):
 )
 def test_a_smarthosts_verdicts_are_those_of_any_host(reply, phase):
     assert classify(reply, phase, account=False, smarthost=True) == classify(reply, phase, account=False)
+
+
+@pytest.mark.parametrize(("phase", "before"), [(Phase.CONNECT, True), (Phase.LOGIN, True), (Phase.MAIL, False)])
+def test_what_ends_before_mail_was_never_heard_of(phase, before):
+    assert is_before_mail(classify(Trouble(Fault.TIMEOUT, "silence"), phase, account=True)) is before

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.policy.pacing import Pace, Spent, take_slot
+from relay.policy.pacing import Pace, Spent, give_back, take_slot
 
 NOW = 1_700_000_000.0
 NOTHING = Spent({}, {})
@@ -32,6 +32,16 @@ def test_a_day_counts_recipients():
     slot = take_slot(pace, spent, 3, NOW)
     assert slot.wait > 82800
     assert take_slot(pace, spent, 3, NOW + slot.wait).wait == 0
+
+
+def test_leave_that_was_not_used_is_given_back():
+    for pace, most in ((Pace(per_day=10), 10), (Pace(per_minute=1), 50)):
+        spent = take_slot(pace, NOTHING, 50, NOW).spent
+        assert take_slot(pace, spent, 1, NOW).wait > 0
+        assert sum(spent.day.values()) == most
+        spent = give_back(pace, spent, 50, NOW)
+        assert take_slot(pace, spent, 50, NOW).wait == 0
+        assert set(give_back(pace, spent, 50, NOW).day.values()) == {0}
 
 
 def test_a_message_beyond_the_days_limit_goes_alone():
