@@ -30,7 +30,8 @@ _TYPES = {
     Kind.HEIC: ("image/heic", ".heic"),
 }
 _NOT_IN_NAMES = re.compile(r"[^\w .()-]+")
-_MOST_NAME = 80
+# Octets, not letters: a file system takes 255 with what stands before and behind, and more would never be taken.
+_MOST_NAME = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ def file_of(name: str, kind: Kind, data: bytes) -> File:
         ending = f".{old.lower()}"
     else:
         stem = f"{stem}.{old}" if stem else old
-    return File(f"{stem.strip(' .')[:_MOST_NAME] or 'document'}{ending}", kind, data)
+    short = stem.strip(" .").encode()[:_MOST_NAME].decode(errors="ignore")
+    return File(f"{short or 'document'}{ending}", kind, data)
 
 
 class FolderSink:
