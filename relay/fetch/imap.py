@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from io import BufferedReader
+from time import monotonic
 from typing import Any
 
 from imapclient import SEEN, IMAPClient
@@ -26,6 +28,10 @@ _CONNECT = 15.0
 _SMALL_TEXT = 64 * 1024
 # What a server may say in one piece beside a mail: structures, lists.
 _MOST_ASIDE = 4 * 1024 * 1024
+_MOST_LINE = 1024 * 1024
+_BLOCK = 64 * 1024
+# How long a server may take to answer one command, however steadily it sends.
+_MOST_SECONDS = 600.0
 _FIELDS = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)]"
 _BUSY = ("try again", "unavailable", "backoff", "too many", "throttl", "not connected", "limit", "inuse", "[alert]")
 
@@ -84,12 +90,15 @@ class Head:
 
 
 class _Wire(imaplib.IMAP4):
-    """A connection to an address, with a name to prove, and an end to how much comes in one piece."""
+    """A connection to an address, with a name to prove, and an end to how much and how long one answer comes."""
+
+    file: BufferedReader
 
     def __init__(self, place: Place, context: ssl.SSLContext, most: int) -> None:
         self._place = place
         self._context = context
         self._most = most
+        self._begin()
         super().__init__(place.host, place.port, timeout=_CONNECT)
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
@@ -105,9 +114,37 @@ class _Wire(imaplib.IMAP4):
 
     def read(self, size: int) -> bytes:
         """As in IMAP4, up to so many octets."""
-        if size > self._most:
-            raise self.abort(f"the server wants to send {size} octets in one piece")
-        return super().read(size)
+        if size > self._left:
+            raise self.abort(f"the server wants to send {size} octets more")
+        data = bytearray()
+        while len(data) < size and (block := self.file.read1(min(size - len(data), _BLOCK))):
+            data += self._counted(block)
+        return bytes(data)
+
+    def readline(self) -> bytes:
+        """As in IMAP4."""
+        line = bytearray()
+        while not line.endswith(b"\n") and (ahead := self.file.peek(1)):
+            line += self._counted(self.file.read1(ahead.find(b"\n") + 1 or len(ahead)))
+            if len(line) > _MOST_LINE:
+                raise self.abort("the server sends a line without end")
+        return bytes(line)
+
+    def _command(self, name: str, *args: Any) -> Any:
+        self._begin()
+        return super()._command(name, *args)  # type: ignore[misc]  # every command passes here
+
+    def _begin(self) -> None:
+        self._left = self._most
+        self._until = monotonic() + _MOST_SECONDS
+
+    def _counted(self, block: bytes) -> bytes:
+        self._left -= len(block)
+        if self._left < 0:
+            raise self.abort(f"the server answers with more than {self._most} octets")
+        if monotonic() > self._until:
+            raise self.abort(f"the server has not answered completely within {_MOST_SECONDS:g} seconds")
+        return block
 
 
 class _Client(IMAPClient):  # type: ignore[misc]  # the library has no types

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import ssl
 
 import pytest
@@ -178,3 +179,36 @@ async def test_a_greeting_that_is_none_ends_it(tmp_path):
     async with Server(GREETING=b"* BYE go away\r\n") as server:
         with pytest.raises(MailboxError):
             await on(server, tmp_path, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"* 1 FETCH (UID 7 BODY[] {1000}\r\n" + b"x" * 1000 + b")\r\n",
+        b"* 1 EXISTS\r\n",
+        b"x",
+    ],
+    ids=["mails", "lines", "one line"],
+)
+async def test_an_answer_that_never_ends_is_given_up(tmp_path, monkeypatch, answer):
+    monkeypatch.setattr("relay.fetch.imap._MOST_ASIDE", 100_000)
+    # It would end some time, and well: only a client without a limit sees that.
+    ends = b"" if answer.endswith(b"\r\n") else b"\r\n"
+    ends += b"{tag} OK done\r\n"
+    async with Server(FETCH=answer * (1_000_000 // len(answer)) + ends) as server:
+        with pytest.raises(MailboxError) as caught:
+            await on(server, tmp_path, lambda session: session.body(7))
+    assert caught.value.fault is MailboxFault.CONNECT
+
+
+async def test_an_answer_that_comes_in_drops_is_given_up(tmp_path, monkeypatch):
+    async with Server(SEARCH=b"* SEARCH 7" + b" 8" * 100 + b"\r\n{tag} OK done\r\n") as server:
+
+        def search(session):
+            # A minute for every few octets: each of them comes in time.
+            monkeypatch.setattr("relay.fetch.imap.monotonic", itertools.count(0, 60).__next__)
+            return session.newer_than(6)
+
+        with pytest.raises(MailboxError) as caught:
+            await on(server, tmp_path, search)
+    assert caught.value.fault is MailboxFault.CONNECT
