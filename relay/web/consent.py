@@ -1,11 +1,14 @@
 """The page on which a company lets the relay send through its account (OAuth2, RFC 7636).
 
 `/consent/<company>/<token>` is what the link leads to: looking changes nothing, the button leads on to the provider,
-and the provider leads back to `/consent`. A link is good for one consent.
+and the provider leads back to `/consent`. A link is good for one consent, in the browser that began it (RFC 9700 4.7):
+else whoever has a link could lead somebody else through the provider's page, and have their account.
 """
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.requests import Request
@@ -27,6 +30,8 @@ from relay.web.throttle import Throttle, client_of
 from relay.web.words import Said
 
 _MOST_OF_A_CLIENT = 60
+_COOKIE = "consent"
+_COOKIE_LASTS = 3600
 
 log = structlog.get_logger("relay.web")
 
@@ -78,6 +83,17 @@ class ConsentPage:
             return self._show(company, words.slow, status=503)
         # Not a redirect: browsers hold those of a form to `form-action`, which is our own site.
         response.headers["Refresh"] = f"0; url={url}"
+        home = urlsplit(self._redirect)
+        # Lax: it comes along when the provider leads back, and with nothing that another site sends by itself.
+        response.set_cookie(
+            _COOKIE,
+            state,
+            max_age=_COOKIE_LASTS,
+            path=home.path,
+            secure=home.scheme == "https",
+            httponly=True,
+            samesite="lax",
+        )
         return response
 
     async def _back(self, request: Request) -> Response:
@@ -88,7 +104,8 @@ class ConsentPage:
             if self._clients.take(client_of(request)):
                 return self._show(company, words.slow, status=429)
             verifier = None
-            if company is not None:
+            begun_here = secrets.compare_digest(request.cookies.get(_COOKIE, "").encode(), state.encode())
+            if company is not None and begun_here:
                 verifier = await self._invitations.end(company.slug, state, self._active.keyring.sealing)
             if company is None or verifier is None:
                 return self._show(None, self._words(None).wrong, status=404)

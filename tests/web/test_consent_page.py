@@ -68,6 +68,7 @@ async def place(house) -> AsyncIterator[Place]:
         world = ConsentWorld(lambda: house.active, house.spool, http, house.clock, Pages())
         page = ConsentPage(world, lambda: released.append(True))
         async with house.client(list(page.routes())) as browser:
+            browser.base_url = "https://relay.test"
             yield Place(house, issuer, http, browser, released)
 
 
@@ -98,6 +99,20 @@ async def test_a_link_and_a_state_are_good_for_one_consent(place):
     assert (await place.browser.get("/consent", params=query)).status_code == 404
     assert (await place.browser.get(link)).status_code == 404
     assert len(place.issuer.asked) == 1
+
+
+async def test_only_the_browser_that_began_a_consent_ends_it(place):
+    asked = await place.lead_on(await place.link())
+    query = {"state": asked["state"], "code": "of somebody else"}
+    mine = place.browser.cookies
+    (cookie,) = mine.jar
+    assert (cookie.path, cookie.secure) == ("/consent", True)
+    for cookies in ({}, {"consent": asked["state"] + "x"}):
+        place.browser.cookies = cookies
+        assert (await place.browser.get("/consent", params=query)).status_code == 404
+    assert place.issuer.asked == []
+    place.browser.cookies = mine
+    assert (await place.browser.get("/consent", params={**query, "code": "c"})).status_code == 200
 
 
 async def test_links_expire_and_a_new_one_takes_the_place_of_the_old(place):
