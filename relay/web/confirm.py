@@ -2,12 +2,12 @@
 
 `/confirm/<company>/<token>` is what the link in the mail leads to: looking at it changes nothing, so programs that
 follow links confirm nothing; the button does. `/confirm/<company>` takes the code instead. Whoever has neither learns
-nothing here, not even whether there is such a company.
+nothing here, not even whether there is such a company: until then the page speaks the relay's language.
 """
 
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from starlette.requests import Request
@@ -34,7 +34,7 @@ log = structlog.get_logger("relay.web")
 
 @dataclass(frozen=True, slots=True)
 class _Visit:
-    """One request: for which company, if there is one, and how to speak."""
+    """One request: for which company, if there is one, and how to speak as long as nothing is proved."""
 
     request: Request
     company: Company | None
@@ -44,6 +44,11 @@ class _Visit:
     @property
     def words(self) -> ConfirmWords:
         return CONFIRM[self.language]
+
+    def proved(self) -> "_Visit":
+        """The visit of somebody who has had the mail: the company is spoken to in its language."""
+        own = None if self.company is None else self.company.language
+        return replace(self, language=own or self.language)
 
 
 _Look = Callable[[_Visit], Awaitable[Response]]
@@ -97,8 +102,7 @@ class ConfirmPage:
         snapshot = self._active().snapshot
         notices = snapshot.settings.notices
         company = snapshot.company(request.path_params["slug"])
-        language = notices.language if company is None else company.language or notices.language
-        return _Visit(request, company, language, notices.name or snapshot.settings.domain)
+        return _Visit(request, company, notices.language, notices.name or snapshot.settings.domain)
 
     # By the link
 
@@ -107,6 +111,7 @@ class ConfirmPage:
         if visit.company is not None:
             verdict = await self._addresses.judge_link(visit.company, visit.request.path_params["token"])
         if verdict is Verdict.GOOD:
+            visit = visit.proved()
             return self._show(visit, visit.words.ask, form=Form(visit.words.yes, _CONFIRM))
         return self._answer(visit, verdict)
 
@@ -123,7 +128,7 @@ class ConfirmPage:
             return self._answer(visit, verdict)
         # Where it is too early for another mail, the last one is not far.
         await self._addresses.ask(company)
-        return self._show(visit, visit.words.sent)
+        return self._show(visit.proved(), visit.proved().words.sent)
 
     # By the code
 
@@ -152,6 +157,7 @@ class ConfirmPage:
     # What is said
 
     def _answer(self, visit: _Visit, verdict: Verdict) -> Response:
+        visit = visit if verdict is Verdict.WRONG else visit.proved()
         words = visit.words
         match verdict:
             case Verdict.GOOD:

@@ -89,6 +89,7 @@ async def test_a_good_link_asks_for_no_new_mail(house: House, client):
 
 @pytest.mark.parametrize("path", ["/confirm/bakery/1.AAAA", "/confirm/nobody/1.AAAA"])
 async def test_links_that_are_not_ours_look_alike_whether_or_not_there_is_such_a_company(house: House, client, path):
+    house.configure(replace(BAKERY, language=Language.FR))
     for answer in (await client.get(path), await client.post(path, data={"do": "again"})):
         assert (answer.status_code, title_of(answer)) == (404, EN.wrong.title)
         assert "bakery" not in answer.text.lower()
@@ -125,6 +126,7 @@ async def test_wrong_codes_are_told_to_be_wrong_and_at_last_no_longer_taken(hous
 
 
 async def test_the_page_for_codes_does_not_tell_which_companies_there_are(house: House, client):
+    house.configure(replace(BAKERY, language=Language.FR))
     known, unknown = [await client.get(f"/confirm/{slug}") for slug in ("bakery", "nobody")]
     assert known.text == unknown.text
     known, unknown = [await client.post(f"/confirm/{slug}", data={"given": "x"}) for slug in ("bakery", "nobody")]
