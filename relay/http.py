@@ -23,6 +23,9 @@ _CONNECT_SECONDS = 5.0
 _MOST_ADDRESSES = 4
 # RFC 6052 2.1: behind this prefix stands an IPv4 address, which may be one of ours.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# What Python does not count as local everywhere: translation for our own networks (RFC 8215), site-local addresses
+# (RFC 3879) and IPv4 addresses in the form of RFC 4291 2.5.5.1, both of which were given up.
+_LOCAL = tuple(ipaddress.ip_network(each) for each in ("64:ff9b:1::/48", "fec0::/10", "::/96"))
 _LOCALHOST = ("127.0.0.1", "::1")
 
 
@@ -194,6 +197,8 @@ def is_internal(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
         if inner is not None:
             return is_internal(str(inner))
+        if any(parsed in network for network in _LOCAL):
+            return True
     return not parsed.is_global or parsed.is_multicast
 
 

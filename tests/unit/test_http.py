@@ -229,7 +229,8 @@ async def test_tls_with_a_host_that_has_none_fails_as_such(client: HttpClient) -
 @pytest.mark.parametrize(
     "address",
     ["127.0.0.1", "10.1.2.3", "169.254.169.254", "192.168.1.1", "100.64.0.1", "0.0.0.0", "224.0.0.1", "::1", "fe80::1",
-     "fe80::1%eth0", "fc00::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "::", "ff02::1", "192.0.2.1"],
+     "fe80::1%eth0", "fc00::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::a00:1", "fec0::1",
+     "::7f00:1", "2002:7f00:1::", "::", "ff02::1", "192.0.2.1"],
 )  # fmt: skip
 def test_addresses_of_our_networks_are_internal(address: str) -> None:
     assert is_internal(address)
