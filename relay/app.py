@@ -26,6 +26,7 @@ from relay.events import Event, EventType, Json
 from relay.facts.addresses import Addresses
 from relay.fetch.fetcher import Fetcher, Fetching
 from relay.http import HttpClient
+from relay.incoming.examine import Examiner
 from relay.intake.gate import Gate, Peer
 from relay.intake.limits import Connections, Rate, Receiving
 from relay.intake.logins import Logins
@@ -168,8 +169,10 @@ class Worker:
             desk = SubmissionDesk(common, peer)
             return Session(apps, desk, peer)
 
+        examiner = Examiner(lambda: self._active, self._spool)
+
         def mx(peer: Peer) -> Gate:
-            desk = MxDesk(lambda: self._active, peer=peer, spool=self._spool, clock=self._clock)
+            desk = MxDesk(lambda: self._active, peer=peer, examiner=examiner, clock=self._clock)
             return Session(outside, desk, peer)
 
         if self._settings.tls is not None:

@@ -113,6 +113,7 @@ def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
     from relay.dns import Resolver
     from relay.facts.addresses import Addresses
     from relay.facts.domains import DomainFacts
+    from relay.incoming.examine import Examiner
     from relay.intake.gate import Peer
     from relay.intake.limits import Rate
     from relay.intake.logins import Logins
@@ -131,6 +132,10 @@ def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
         desk.app = app
         return desk
 
+    def mx() -> MxDesk:
+        examiner = Examiner(lambda: active, visit_spool(settings.store, clock=clock))
+        return MxDesk(lambda: active, peer=nowhere, examiner=examiner, clock=clock)
+
     domains = DomainFacts(lambda: active, lambda: facts, resolver, clock, lambda _: None)
     return Explainer(
         active=active,
@@ -139,7 +144,7 @@ def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
         resolver=resolver,
         clock=clock,
         submission=submission,
-        mx=lambda: MxDesk(lambda: active, peer=nowhere, spool=visit_spool(settings.store, clock=clock), clock=clock),
+        mx=mx,
     )
 
 

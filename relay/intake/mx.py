@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from relay.clock import Clock
 from relay.config.keyring import Active
-from relay.events import Event, EventType
+from relay.incoming.arrival import Arrival, Examined
+from relay.incoming.examine import Examiner
 from relay.intake.checks import check_loop
 from relay.intake.gate import Peer
 from relay.intake.session import Admitted
@@ -16,7 +17,7 @@ from relay.mail.reply import Reply
 from relay.mail.srs import srs_reverse
 from relay.mail.verp import TokenError, is_bounce_local, is_srs_local, parse_bounce
 from relay.policy.evidence import bounce_domain
-from relay.store.spool import Origin, Spool
+from relay.store.spool import Origin
 
 NO_LOGIN = Reply(503, "5.5.1", "No login here")
 NO_RELAY = Reply(550, "5.7.1", "We do not relay to that domain")
@@ -35,10 +36,10 @@ class MxDesk:
     origin = Origin.MX
     app = ""
 
-    def __init__(self, active: Callable[[], Active], *, peer: Peer, spool: Spool, clock: Clock) -> None:
+    def __init__(self, active: Callable[[], Active], *, peer: Peer, examiner: Examiner, clock: Clock) -> None:
         self._active = active
         self._peer = peer
-        self._spool = spool
+        self._examiner = examiner
         self._clock = clock
         self._null = False
 
@@ -86,24 +87,9 @@ class MxDesk:
             return NOT_YOURS
         return check_loop(header)
 
-    async def before_commit(self, queue_id: str, recipients: list[Recipient], companies: list[str]) -> list[Event]:
-        """Give bounces to the company whose mail came back, and note them in that mail's timeline."""
-        events = []
-        secrets = self._active().keyring.signing
-        for index, recipient in enumerate(recipients):
-            if companies[index] or not is_bounce_local(recipient.address.local):
-                continue
-            try:
-                bounced, number = parse_bounce(recipient.address.local, secrets=secrets)
-            except TokenError:
-                # Its secret went out of use since RCPT: what has been promised to be taken goes to the postmaster.
-                continue
-            bounced = bounced.lower()
-            company = await self._spool.company_of(bounced, number)
-            if company is not None:
-                companies[index] = company
-                events.append(Event(EventType.BOUNCED, self._clock.now(), bounced, number, {"by": queue_id}))
-        return events
+    async def before_commit(self, arrival: Arrival) -> Examined | Reply:
+        """See Desk.before_commit."""
+        return await self._examiner.examine(arrival)
 
     def _is_in_our_name(self, author: bytes) -> bool:
         """Whether any reader could take this From field for one of ours; one that we cannot read may mislead others."""

@@ -74,6 +74,10 @@ class Reception:
             # At once: what is refused may go on arriving for a long time.
             self.abort()
 
+    def read(self, start: int, length: int) -> bytes:
+        """See ContentWriter.read."""
+        return self._writer.read(start, length)
+
     def abort(self) -> None:
         """See gate.Content.abort."""
         self._receiving.give_back(self._counted)

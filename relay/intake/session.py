@@ -12,6 +12,7 @@ from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.config.settings import Settings
 from relay.events import Event, EventSink, EventType, Json
+from relay.incoming.arrival import Arrival, Examined
 from relay.intake.gate import Content, Hello, Peer, SessionLimits
 from relay.intake.limits import Connections, Receiving
 from relay.intake.queue_id import new_queue_id
@@ -77,12 +78,10 @@ class Desk(Protocol):
         """Judge the header."""
         ...
 
-    async def before_commit(
-        self, queue_id: str, recipients: list[Recipient], companies: list[str]
-    ) -> list[Event] | Reply:
-        """Last additions: may fill in `companies` in place; answers events to store along with the message.
+    async def before_commit(self, arrival: Arrival) -> Examined | Reply:
+        """A look at the whole mail, and what is to be stored along with it; may fill in the companies.
 
-        Or a refusal, for what only the store knows.
+        Or a refusal, for what only the store or the whole mail can tell. Raises SpoolError.
         """
         ...
 
@@ -239,7 +238,7 @@ class Session:
                 envelope=_envelope(transaction, eight_bit=reception.is_eight_bit),
                 content=stored,
             )
-            return await self._commit(message, transaction)
+            return await self._commit(message, transaction, reception)
         finally:
             reception.abort()
 
@@ -260,15 +259,28 @@ class Session:
             self._counted = False
             self._office.connections.leave(self._peer.address)
 
-    async def _commit(self, message: Message, transaction: _Transaction) -> Reply:
+    async def _commit(self, message: Message, transaction: _Transaction, reception: Reception) -> Reply:
         office = self._office
         recipients, companies = transaction.recipients, transaction.companies
         received = Event(EventType.RECEIVED, message.received_at, message.queue_id, None, self._describe(message))
         try:
-            extra = await self._desk.before_commit(message.queue_id, recipients, companies)
-            if isinstance(extra, Reply):
-                return self._refuse("data", extra, queue_id=message.queue_id)
-            events = (received, *extra)
+            arrival = Arrival(
+                queue_id=message.queue_id,
+                at=message.received_at,
+                peer=self._peer.address,
+                helo=self._hello.name,
+                envelope=message.envelope,
+                companies=companies,
+                header=reception.header,
+                content=message.content,
+                read=reception.read,
+            )
+            examined = await self._desk.before_commit(arrival)
+            if isinstance(examined, Reply):
+                return self._refuse("data", examined, queue_id=message.queue_id)
+            if examined.findings:
+                message = replace(message, findings=examined.findings)
+            events = (received, *examined.events)
             leased = office.outbox.has_room(companies[0])
             await office.spool.commit(Acceptance(message, tuple(companies), leased, events))
         except SpoolError as error:

@@ -11,8 +11,8 @@ from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.config.settings import App
 from relay.config.snapshot import Snapshot
-from relay.events import Event
 from relay.facts.addresses import Addresses
+from relay.incoming.arrival import Arrival, Examined
 from relay.intake.checks import check_submission
 from relay.intake.gate import Peer
 from relay.intake.limits import Rate
@@ -109,16 +109,11 @@ class SubmissionDesk:
         """See Desk.check."""
         return check_submission(header)
 
-    async def before_commit(
-        self,
-        queue_id: str,  # noqa: ARG002 -- Desk's shape
-        recipients: list[Recipient],  # noqa: ARG002 -- as above
-        companies: list[str],  # noqa: ARG002 -- as above
-    ) -> list[Event] | Reply:
+    async def before_commit(self, arrival: Arrival) -> Examined | Reply:  # noqa: ARG002 -- Desk's shape
         """See Desk.before_commit."""
         app, company = self._app(self._active().snapshot), self._company
         if app is None or app.unconfirmed == "hold" or company is None or await self._addresses.is_confirmed(company):
-            return []
+            return Examined()
         await self._addresses.ask(company, by_itself=True)
         return refuse_unconfirmed(company)
 

@@ -5,7 +5,7 @@ SMTP, DNS or policy. A message is stored as it was given and never changed; only
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -59,7 +59,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as it was given. `app` and `peer` say who gave it; empty when that has no answer."""
+    """A message as it was given. `app` and `peer` say who gave it; empty when that has no answer.
+
+    `findings` is what was found out about mail from outside when it came in, in sections (see relay.incoming).
+    """
 
     queue_id: str
     origin: Origin
@@ -69,6 +72,7 @@ class Message:
     message_id: str
     envelope: Envelope
     content: Content
+    findings: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,10 @@ class ContentWriter(Protocol):
 
     def finish(self, *, header_size: int, body_hash: str) -> Content:
         """End the message and say where it is; raises SpoolFull. Durable only once committed, and only here."""
+        ...
+
+    def read(self, start: int, length: int) -> bytes:
+        """Octets of the finished message, at most `length` from `start`; raises SpoolError. Not to be asked sooner."""
         ...
 
     def abort(self) -> None:

@@ -10,6 +10,7 @@ from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.events import Event, EventType
 from relay.facts.addresses import Addresses
+from relay.incoming.examine import Examiner
 from relay.intake.gate import Content, Hello, Peer
 from relay.intake.limits import Connections, Rate, Receiving
 from relay.intake.logins import Logins
@@ -109,6 +110,7 @@ class Front:
         self.receiving = Receiving()
         self.connections = Connections()
         self.addresses = Addresses(lambda: self.active, spool, self.clock)
+        self.examiner = Examiner(lambda: self.active, spool)
         self.configure()
 
     def configure(self, *, secrets: tuple[bytes, ...] = (SECRET,), **changes: Any) -> None:
@@ -132,7 +134,7 @@ class Front:
     def mx(self, peer: str = "198.51.100.9") -> Session:
         """A session of another mail server."""
         who = Peer(ip_address(peer), 25000)
-        session = self._session(MxDesk(lambda: self.active, peer=who, spool=self.spool, clock=self.clock), who)
+        session = self._session(MxDesk(lambda: self.active, peer=who, examiner=self.examiner, clock=self.clock), who)
         session.hello(Hello("mail.outside.example", None, esmtp=True))
         return session
 

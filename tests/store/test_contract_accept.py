@@ -41,6 +41,33 @@ async def test_a_committed_message_comes_back_as_it_was_given(bench, spool):
     }
 
 
+async def test_what_was_found_out_about_a_message_stays_with_it(bench, spool):
+    findings = {"evidence": {"dmarc": "pass", "signatures": [["shop.example", None]]}}
+    message = await bench.put(spool, findings=findings)
+
+    (entry,) = await spool.find(message.queue_id)
+
+    assert entry.message.findings == findings
+
+
+@pytest.mark.parametrize("size", [1, 65_536, 262_143, 262_144, 262_145, 700_000])
+async def test_a_finished_message_can_be_read_before_it_is_committed(spool, size):
+    octets = bytes(n % 251 for n in range(size))
+    writer, other = spool.writer(), spool.writer()
+    for start in range(0, size, 100_000):
+        writer.write(octets[start : start + 100_000])
+        other.write(b"x" * 300_000)
+
+    writer.finish(header_size=0, body_hash="hash")
+
+    assert writer.read(0, size) == octets
+    assert writer.read(size // 3, size // 3) == octets[size // 3 : 2 * (size // 3)]
+    assert writer.read(size - 1, 10) == octets[-1:]
+    assert writer.read(size, 10) == b""
+    writer.abort()
+    other.abort()
+
+
 async def test_a_message_without_a_reverse_path_has_none_afterwards(bench, spool):
     message = await bench.put(spool, envelope=Envelope(None, (Recipient(parse_address("anna@shop.example")),)))
 

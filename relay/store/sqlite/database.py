@@ -9,7 +9,7 @@ from relay.store.sqlite.files import NO_ROOM, store_failure
 
 # One numbered file a step; a database is brought from whatever step it has reached to the last.
 _STEPS = Path(__file__).parent / "schema"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # "rely" in the header of the file tells it from other programs' databases.
 _APPLICATION = 0x72656C79
 # Older libraries can corrupt a WAL database when two connections write and checkpoint together.

@@ -10,7 +10,7 @@ from relay.mail.envelope import Body, Envelope, Notify, Recipient, Ret
 from relay.store.spool import Acceptance, Change, Content, Delivery, Entry, Message, Origin, State
 from relay.store.sqlite.batch import Row, Rows
 
-_MESSAGE_WIDTH = 9
+_MESSAGE_WIDTH = 10
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -29,6 +29,7 @@ def acceptance_rows(acceptance: Acceptance, worker: str) -> Rows:
             _envelope_text(message.envelope),
             message.content.segment,
             content_text(message.content),
+            json.dumps(dict(message.findings)) if message.findings else "",
         )
     )
     for number, recipient in enumerate(message.envelope.recipients):
@@ -105,7 +106,7 @@ def read_event(row: tuple[object, ...]) -> Event:
 
 
 def _entry(row: tuple[object, ...], deliveries: list[Delivery]) -> Entry:
-    queue_id, origin, received_at, app, peer, message_id, envelope, segment, content = row
+    queue_id, origin, received_at, app, peer, message_id, envelope, segment, content, findings = row
     recipients = {delivery.number: delivery.recipient for delivery in deliveries}
     return Entry(
         Message(
@@ -117,6 +118,7 @@ def _entry(row: tuple[object, ...], deliveries: list[Delivery]) -> Entry:
             message_id=str(message_id),
             envelope=_read_envelope(str(envelope), tuple(recipients.values())),
             content=read_content(str(segment), str(content)),
+            findings=json.loads(str(findings)) if findings else {},
         ),
         tuple(deliveries),
     )

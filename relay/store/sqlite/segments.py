@@ -255,6 +255,7 @@ class SegmentWriter:
     _blocks: list[bytes] = field(default_factory=list)
     _waiting: int = 0
     _size: int = 0
+    _end: bytes = b""
     _content: Content | None = None
     _aborted: bool = False
 
@@ -267,7 +268,7 @@ class SegmentWriter:
 
     def finish(self, *, header_size: int, body_hash: str) -> Content:
         """See ContentWriter.finish."""
-        end = b"".join(self._blocks)
+        end = self._end = b"".join(self._blocks)
         if end:
             self.segment.unwritten.append((self._place(len(end)), end))
             self._blocks, self._waiting = [], 0
@@ -277,6 +278,17 @@ class SegmentWriter:
         self._content = content
         self.segment.waiting.append(content)
         return content
+
+    def read(self, start: int, length: int) -> bytes:
+        """See ContentWriter.read."""
+        # The end may not be in the file yet.
+        written = self._size - len(self._end)
+        octets = b""
+        if start < written:
+            extents = Content(self.segment.name, tuple(self._extents), written, 0, "")
+            octets = self.segments.read(extents, start, length)
+            start, length = written, length - len(octets)
+        return octets + self._end[start - written : start - written + length] if length > 0 else octets
 
     def abort(self) -> None:
         """See ContentWriter.abort."""

@@ -1,9 +1,10 @@
 """The statements of the hot path. Each takes all rows of a group as one JSON array of arrays."""
 
 ADD_MESSAGES = """
-INSERT INTO message (queue_id, origin, received_at, app, peer, message_id, envelope, segment, content)
+INSERT INTO message (queue_id, origin, received_at, app, peer, message_id, envelope, segment, content,
+                     findings)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-       value ->> 8
+       value ->> 8, value ->> 9
 FROM json_each(?)
 """
 
@@ -72,7 +73,7 @@ WHERE worker IS NOT NULL AND worker NOT IN (SELECT worker FROM worker WHERE leas
 
 MESSAGE_COLUMNS = """
 message.queue_id, message.origin, message.received_at, message.app, message.peer, message.message_id,
-message.envelope, message.segment, message.content
+message.envelope, message.segment, message.content, message.findings
 """
 
 DELIVERY_COLUMNS = """

@@ -1,0 +1,23 @@
+"""The look at a mail from another server, step by step."""
+
+from collections.abc import Callable
+
+from relay.config.keyring import Active
+from relay.incoming.arrival import Arrival, Examined
+from relay.incoming.bounced import take_bounces
+from relay.mail.reply import Reply
+from relay.store.spool import Spool
+
+
+class Examiner:
+    """Looks at mail from other servers, for one worker."""
+
+    def __init__(self, active: Callable[[], Active], spool: Spool) -> None:
+        self._active = active
+        self._spool = spool
+
+    async def examine(self, arrival: Arrival) -> Examined | Reply:
+        """What is to be kept with the mail, or why it is refused; raises SpoolError."""
+        examined = Examined()
+        await take_bounces(arrival, examined, spool=self._spool, secrets=self._active().keyring.signing)
+        return examined
