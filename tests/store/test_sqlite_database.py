@@ -8,7 +8,10 @@ import apsw
 import pytest
 
 from relay.clock import SystemClock
-from relay.store.spool import SpoolError
+from relay.events import EventType
+from relay.mail.address import Address
+from relay.mail.envelope import Envelope, Recipient
+from relay.store.spool import Acceptance, Message, Origin, SpoolError, State
 from relay.store.sqlite import database
 from relay.store.sqlite.batch import Rows
 from relay.store.sqlite.database import SCHEMA_VERSION, open_database
@@ -54,6 +57,31 @@ def test_a_schema_from_the_past_is_brought_up_with_all_it_holds(tmp_path, monkey
     assert list(connection.execute("PRAGMA user_version")) == [(SCHEMA_VERSION,)]
     assert _schema(path) == whole
     connection.close()
+
+
+async def test_a_message_whose_row_is_broken_waits_for_a_person_and_holds_nobody_up(tmp_path):
+    path = tmp_path / "relay.db"
+    spool = SqliteSpool(path, worker="a.1.1", pid=1, clock=SystemClock())
+    await spool.start()
+    for queue_id in ("broken", "whole"):
+        writer = spool.writer()
+        writer.write(b"\r\nHello\r\n")
+        envelope = Envelope(None, (Recipient(Address("anna", "shop.example")),))
+        content = writer.finish(header_size=2, body_hash="")
+        message = Message(queue_id, Origin.SUBMISSION, 1.0, "", "", "", envelope, content)
+        await spool.commit(Acceptance(message, ("shop",), leased=False))
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE message SET envelope = '[' WHERE queue_id = 'broken'")
+    connection.close()
+
+    entries = await spool.lease(now=2.0, limit=10)
+
+    assert [entry.message.queue_id for entry in entries] == ["whole"]
+    assert await spool.counts() == {State.QUEUED: 1, State.HELD: 1}
+    (held,) = await spool.timeline("broken")
+    assert held.type is EventType.HELD
+    assert "its row in the store cannot be read: JSONDecodeError" in str(held.data["reason"])
+    await spool.stop()
 
 
 @pytest.mark.parametrize("pragma", ["user_version = 0", f"user_version = {SCHEMA_VERSION}", "application_id = 7"])

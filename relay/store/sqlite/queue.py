@@ -100,6 +100,21 @@ def release(connection: apsw.Connection, hold_key: str, now: float) -> int:
     return len(rows)
 
 
+def hold_unreadable(connection: apsw.Connection, unreadable: Mapping[str, str], *, worker: str, now: float) -> None:
+    """Put messages, by queue id with the reason, before a person: nobody can deliver what cannot be read."""
+    for queue_id, why in unreadable.items():
+        reason = f"internal fault: its row in the store cannot be read: {why}"
+        numbers = connection.execute(
+            """
+            UPDATE delivery SET state = 'held', hold_key = '', worker = NULL, last = ?3
+            WHERE queue_id = ?1 AND worker = ?2 AND state = 'queued' RETURNING number
+            """,
+            (queue_id, worker, reason),
+        )
+        events = [Event(EventType.HELD, now, queue_id, int(number), {"reason": reason}) for (number,) in list(numbers)]
+        connection.execute(statements.ADD_EVENTS, (rows_text(event_rows(events)),))
+
+
 def counts(connection: apsw.Connection) -> Mapping[State, int]:
     """See Spool.counts."""
     waiting, leased, held = next(

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from relay.events import Event, EventType
 from relay.mail.address import Address
@@ -68,18 +68,27 @@ def change_row(change: Change) -> Row:
     )
 
 
-def read_entries(rows: Iterable[tuple[object, ...]]) -> list[Entry]:
-    """Gather rows of `statements.ENTRIES`, however ordered, into entries in order of first sight."""
+def read_entries(
+    rows: Iterable[tuple[object, ...]], unreadable: Callable[[str, str], None] = lambda _queue_id, _reason: None
+) -> list[Entry]:
+    """Gather rows of `statements.ENTRIES`, however ordered, into entries in order of first sight.
+
+    A message whose rows make no sense is left out, and `unreadable` hears its queue id and the reason.
+    """
     messages: dict[str, tuple[object, ...]] = {}
-    deliveries: dict[str, list[Delivery]] = {}
+    deliveries: dict[str, list[tuple[object, ...]]] = {}
     for row in rows:
         queue_id = str(row[0])
         messages.setdefault(queue_id, row[:_MESSAGE_WIDTH])
-        deliveries.setdefault(queue_id, []).append(_read_delivery(row[_MESSAGE_WIDTH:]))
-    return [
-        _entry(messages[queue_id], sorted(found, key=lambda delivery: delivery.number))
-        for queue_id, found in deliveries.items()
-    ]
+        deliveries.setdefault(queue_id, []).append(row[_MESSAGE_WIDTH:])
+    entries = []
+    for queue_id, found in deliveries.items():
+        try:
+            read = sorted(map(_read_delivery, found), key=lambda delivery: delivery.number)
+            entries.append(_entry(messages[queue_id], read))
+        except (ValueError, TypeError, KeyError) as error:
+            unreadable(queue_id, f"{type(error).__name__}: {error}")
+    return entries
 
 
 def read_content(segment: str, text: str) -> Content:

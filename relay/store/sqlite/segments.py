@@ -150,20 +150,6 @@ class Segments:
         """Octets of a segment; raises OSError."""
         return (self._folder / name).stat().st_size
 
-    def copy(self, content: Content) -> Content:
-        """Write a message's octets once more, into the segment that grows; as for any other, `take` may follow.
-
-        Raises SpoolError.
-        """
-        writer = self.writer()
-        try:
-            for start in range(0, content.size, BLOCK_SIZE):
-                writer.write(self.read(content, start, BLOCK_SIZE))
-            return writer.finish(header_size=content.header_size, body_hash=content.body_hash)
-        except BaseException:
-            writer.abort()
-            raise
-
     def remove(self, name: str) -> int:
         """Remove an idle segment that holds no live message; octets freed."""
         path = self._folder / name

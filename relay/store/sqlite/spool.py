@@ -133,7 +133,14 @@ class SqliteSpool:
             keys = list(connection.execute(statements.LEASE, parameters))
             if not keys:
                 return []
-            return read_entries(connection.execute(statements.ENTRIES + statements.LEASED_KEYS, (json.dumps(keys),)))
+            unreadable: dict[str, str] = {}
+            entries = read_entries(
+                connection.execute(statements.ENTRIES + statements.LEASED_KEYS, (json.dumps(keys),)),
+                unreadable.__setitem__,
+            )
+            if unreadable:
+                queue.hold_unreadable(connection, unreadable, worker=self._worker, now=now)
+            return entries
 
         return await self._whole(self._writer.call(claim), _leases)
 
@@ -321,11 +328,10 @@ class SqliteSpool:
         try:
             moves = []
             for queue_id, content in messages:
-                copy = self._segments.copy(content)
+                copy = await self._copy(content)
                 self._segments.take(copy)
                 taken.append(copy.segment)
                 moves.append((queue_id, name, copy.segment, content_text(copy)))
-                await asyncio.sleep(0)
             rows = rows_text(moves)
             future = self._writer.call(
                 lambda connection: connection.execute(statements.MOVE_CONTENTS, (rows,)), segments=set(taken)
@@ -335,6 +341,18 @@ class SqliteSpool:
             raise
         future.add_done_callback(done)
         await asyncio.shield(future)
+
+    async def _copy(self, content: Content) -> Content:
+        """Write a message's octets once more, into the segment that grows; block by block, so that others go on."""
+        writer = self._segments.writer()
+        try:
+            for start in range(0, content.size, segments.BLOCK_SIZE):
+                writer.write(self._segments.read(content, start, segments.BLOCK_SIZE))
+                await asyncio.sleep(0)
+            return writer.finish(header_size=content.header_size, body_hash=content.body_hash)
+        except BaseException:
+            writer.abort()
+            raise
 
     def _write_with(
         self, acceptances: Sequence[Acceptance], write: Callable[[Rows], "asyncio.Future[None]"]
