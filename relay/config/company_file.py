@@ -21,6 +21,7 @@ from relay.config.values import (
     Port,
     SealableSecret,
     TargetHost,
+    Tenant,
     shown,
     wrong,
 )
@@ -47,7 +48,7 @@ class OAuth2(Model):
     refresh_token: SealableSecret | None = Field(
         default=None, description="A refresh token had elsewhere. Left out: the company consents here."
     )
-    tenant: Line | None = Field(default=None, description="Microsoft: the organisation's directory.")
+    tenant: Tenant | None = Field(default=None, description="Microsoft: the organisation's directory.")
 
 
 class ServerPace(Model):

@@ -187,10 +187,20 @@ def parse_name_server(text: str) -> Endpoint:
         return parse_endpoint(text)
 
 
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*", re.ASCII)
+
+
 def parse_selector(text: str) -> str:
     """A DKIM selector: one or more labels (RFC 6376 3.1)."""
     if len(text) > 63 or not _HOST.fullmatch(text):
         raise wrong(f"{shown(text)} is not a selector", "Use small letters, digits and '-', for example s1.")
+    return text
+
+
+def parse_tenant(text: str) -> str:
+    """A directory of an issuer of tokens, by its id or a domain of its own; it becomes part of a URL."""
+    if len(text) > 255 or not _TENANT.fullmatch(text):
+        raise wrong(f"{shown(text)} is not a directory", "Write its id, or a domain such as studio-noord.example.")
     return text
 
 
@@ -244,6 +254,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 Selector: TypeAlias = Annotated[str, *_field(parse_selector, "s1", {"maxLength": 63})]
+Tenant: TypeAlias = Annotated[str, *_field(parse_tenant, "studio-noord.example", {"maxLength": 255})]
 HostName: TypeAlias = Annotated[str, *_field(parse_host, "mx1.relay.example", {"format": "hostname"})]
 DomainName: TypeAlias = Annotated[str, *_field(parse_domain, "my.relay.example", {"format": "hostname"})]
 TargetHost: TypeAlias = Annotated[str, *_field(parse_target, "smtp.relay.example", {})]
