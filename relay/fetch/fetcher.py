@@ -22,9 +22,10 @@ from relay.dns import Resolver, Status
 from relay.events import Event, EventSink, EventType, Json
 from relay.fetch.imap import MailboxError, MailboxFault, Place
 from relay.fetch.ledger import MAILBOX, MailboxState
+from relay.fetch.maildesk import SinkError
 from relay.fetch.reader import Reader
 from relay.fetch.sinks import ApiSink, FolderSink, Sink
-from relay.fetch.visit import LEASE, LostHoldError, SinkError, Tools, Visit
+from relay.fetch.visit import LEASE, LostHoldError, Tools, Visit
 from relay.http import HttpClient, is_internal
 from relay.policy.company import Company, Mailbox
 from relay.policy.upload import Verdict

@@ -78,6 +78,21 @@ class MailRecord:
         return cls(**{**values, "stage": Stage(values["stage"])})
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An invoice that was handed on: the name of the mail that brought it, the digest of its main part, its number."""
+
+    mail: str
+    at: float
+    digest: str
+    upload: int | None = None
+
+    @classmethod
+    def of(cls, fact: Fact) -> Self:
+        """What a fact says."""
+        return cls(**_known(cls, fact.value))
+
+
 class Ledger:
     """The mails and invoices of one company. Every call raises SpoolError."""
 
@@ -94,18 +109,16 @@ class Ledger:
         """Remember what became of a mail."""
         await self._put(MAIL, key, {**asdict(record), "reason": record.reason[:_MOST_ERROR]})
 
-    async def taken(self, keys: Sequence[str]) -> str | None:
-        """The name of the mail that brought this invoice first, None when none has."""
-        for key in keys:
-            fact = await self._facts.get(INVOICE, self._key(key))
-            if fact is not None:
-                return str(fact.value["mail"])
-        return None
+    async def earlier(self, keys: Sequence[str]) -> Mapping[str, Taken]:
+        """What was handed on before under each of these names, as far as there was something."""
+        facts = {key: await self._facts.get(INVOICE, self._key(key)) for key in keys}
+        return {key: Taken.of(fact) for key, fact in facts.items() if fact is not None}
 
-    async def note_taken(self, keys: Sequence[str], mail: str, at: float, upload: int | None) -> None:
-        """Remember an invoice that was handed on."""
+    async def note_taken(self, keys: Sequence[str], taken: Taken) -> None:
+        """Remember an invoice that was handed on. What was noted first under a name stays."""
         for key in keys:
-            await self._put(INVOICE, key, {"mail": mail, "at": at, "upload": upload})
+            if await self._facts.get(INVOICE, self._key(key)) is None:
+                await self._put(INVOICE, key, asdict(taken))
 
     async def _put(self, kind: str, key: str, value: Mapping[str, Json]) -> None:
         """The last word counts: only one worker at a time reads a mailbox."""

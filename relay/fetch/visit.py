@@ -1,6 +1,6 @@
-"""One look at one mailbox: what is new in it, what of that is an invoice, and where that goes.
+"""One look at one mailbox: what is new in it, and what is done to the mails that have been handled.
 
-Exactly once rests on order. A mail is noted before its documents go, an invoice when it is taken, the mailbox is marked
+Exactly once rests on order. A mail's documents are handed on and noted (`relay.fetch.maildesk`), the mailbox is marked
 only then, and only after that the mail is done with. Whoever takes over begins at the same mail and finds all of it.
 """
 
@@ -15,16 +15,13 @@ from typing import Any, TypeVar
 from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.config.settings import Mailboxes
-from relay.events import Event, EventSink, EventType, Json
-from relay.fetch.frames import Contents
+from relay.events import EventSink
 from relay.fetch.imap import Head, ImapSession, MailboxError, MailboxFault, Opened, Place
 from relay.fetch.ledger import Ledger, MailboxState, MailRecord, Stage
+from relay.fetch.maildesk import MOST_TRIES, Desk, MailDesk
 from relay.fetch.reader import Reader
-from relay.fetch.sinks import Offer, Sink, file_of
+from relay.fetch.sinks import Sink
 from relay.policy.company import After, Company, Mailbox
-from relay.policy.invoice.judge import Document, Judgement, judge
-from relay.policy.invoice.score import Taste
-from relay.policy.upload import Answer, Verdict, idempotency_key
 from relay.store.facts import Fact, FactStore
 from relay.store.spool import SpoolError
 
@@ -34,7 +31,6 @@ T = TypeVar("T")
 LEASE = 60.0
 _RENEW = 20.0
 _BATCH = 50
-_MOST_TRIES = 15
 _DAY = timedelta(days=1)
 _FIRST_DAY = date(1970, 1, 1)
 # A day begins somewhere up to so much earlier than in Greenwich.
@@ -43,14 +39,6 @@ _EARLIEST = 14 * 3600.0
 
 class LostHoldError(Exception):
     """Another worker reads this mailbox now."""
-
-
-class SinkError(Exception):
-    """Documents are not taken now; `pause` are the seconds that were asked for."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.text)
-        self.answer = answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +59,13 @@ class Visit:
 
     def __init__(self, tools: Tools, company: Company, mailbox: Mailbox, sink: Sink, fact: Fact) -> None:
         self._tools = tools
-        self._company = company
         self._mailbox = mailbox
-        self._sink = sink
         self._fact = fact
         self._settings: Mailboxes = tools.active().snapshot.settings.mailboxes
-        self._taste = Taste(self._settings.words, self._settings.enough)
         self._ledger = Ledger(tools.facts, company.slug)
+        self._desk = MailDesk(
+            Desk(company, self._settings, sink, self._ledger, tools.reader, tools.clock, tools.events)
+        )
         self._lost = False
         self._storing = asyncio.Lock()
         self.state = MailboxState.of(fact)
@@ -181,6 +169,8 @@ class Visit:
             self.state = replace(self.state, mails=self.state.mails + 1)
         if record.stage is Stage.EXTRACTED:
             record = await self._extract(session, head, record)
+            documents, parked = self.state.documents + record.documents, self.state.parked + record.parked
+            self.state = replace(self.state, documents=documents, parked=parked)
         if record.stage is Stage.DELIVERED:
             await self._tools.run(session.mark, head.uid, self._mailbox.after, self._mailbox.move_to)
             await self._ledger.note_mail(head.key, replace(record, stage=Stage.DONE))
@@ -188,84 +178,22 @@ class Visit:
     async def _extract(self, session: ImapSession, head: Head, record: MailRecord) -> MailRecord:
         """What is in the mail, and where it went."""
         if head.only_text:
-            return await self._nothing(head, record, "there is nothing attached", parked=False)
+            return await self._desk.leave(head, record, "there is nothing attached", parked=False)
         if head.size > self._settings.message_size:
-            return await self._nothing(head, record, "the mail is larger than mailboxes.message_size", parked=True)
+            return await self._desk.leave(head, record, "the mail is larger than mailboxes.message_size", parked=True)
         body: bytes | None = await self._tools.run(session.body, head.uid)
         if body is None:
             return await self._withheld(session, head, record)
-        contents = await self._tools.reader.read(body)
-        judgement = judge(contents.facts, self._taste)
-        if not judgement.documents:
-            return await self._nothing(head, record, judgement.reason, parked=judgement.is_parked)
-        await self._ledger.note_mail(head.key, record)
-        return await self._hand_on(head, record, contents, judgement)
+        return await self._desk.take(head, record, body)
 
     async def _withheld(self, session: ImapSession, head: Head, record: MailRecord) -> MailRecord:
         """Some servers say OK and send no mail; others have deleted it meanwhile."""
         if not await self._tools.run(session.is_there, head.uid):
-            return await self._nothing(head, record, "the mail was gone before it could be read", parked=False)
-        if record.tries >= _MOST_TRIES:
-            return await self._nothing(head, record, "the server does not hand the mail out", parked=True)
+            return await self._desk.leave(head, record, "the mail was gone before it could be read", parked=False)
+        if record.tries >= MOST_TRIES:
+            return await self._desk.leave(head, record, "the server does not hand the mail out", parked=True)
         await self._ledger.note_mail(head.key, replace(record, tries=record.tries + 1))
         raise MailboxError(MailboxFault.TROUBLE, "the server does not hand a mail out")
-
-    async def _hand_on(self, head: Head, record: MailRecord, contents: Contents, judged: Judgement) -> MailRecord:
-        taken = known = 0
-        refused = ""
-        for document in judged.documents:
-            if await self._ledger.taken(document.keys) is not None:
-                known += 1
-                continue
-            offer = self._offer(contents, document)
-            answer = await self._sink.take(offer)
-            if answer.verdict in (Verdict.TAKEN, Verdict.KNOWN):
-                await self._ledger.note_taken(document.keys, head.key, self._tools.clock.now(), answer.upload)
-                taken += 1
-                told: dict[str, Json] = {"upload": answer.upload, "known": answer.verdict is Verdict.KNOWN}
-                self._emit(EventType.UPLOADED, head, {**told, "points": document.points})
-            elif answer.verdict is Verdict.REFUSED or (answer.verdict is Verdict.FAULT and record.tries >= _MOST_TRIES):
-                refused = answer.text
-            else:
-                tries = record.tries + (answer.verdict is Verdict.FAULT)
-                await self._ledger.note_mail(head.key, replace(record, tries=tries))
-                raise SinkError(answer)
-        parked = bool(refused) or judged.is_parked
-        reason = refused or next((each.reason for each in judged.left if parked and each.fate.value == "parked"), "")
-        record = replace(record, documents=taken, known=known, parked=parked, reason=reason)
-        state = self.state
-        self.state = replace(state, documents=state.documents + taken, parked=state.parked + parked)
-        if parked:
-            self._emit(EventType.PARKED, head, {"reason": reason})
-        # A mail of which something waits for a person stays as it is in the mailbox.
-        record = replace(record, stage=Stage.DONE if parked else Stage.DELIVERED)
-        await self._ledger.note_mail(head.key, record)
-        return record
-
-    async def _nothing(self, head: Head, record: MailRecord, reason: str, *, parked: bool) -> MailRecord:
-        """Remember a mail that no document came of, so that it is not fetched again."""
-        record = replace(record, stage=Stage.DONE, parked=parked, reason=reason)
-        await self._ledger.note_mail(head.key, record)
-        self.state = replace(self.state, parked=self.state.parked + parked)
-        self._emit(EventType.PARKED if parked else EventType.SKIPPED, head, {"reason": reason})
-        return record
-
-    def _offer(self, contents: Contents, document: Document) -> Offer:
-        parts, company = contents.facts.parts, self._company
-        main = parts[document.part]
-        beside = None if document.companion is None else parts[document.companion]
-        return Offer(
-            slug=company.slug,
-            fast_input=company.fast_input,
-            key=idempotency_key(company.slug, main.digest),
-            main=file_of(main.name, main.kind, contents.data[main.number]),
-            companion=None if beside is None else file_of(beside.name, beside.kind, contents.data[beside.number]),
-            description=contents.facts.subject[:200] if company.fast_input.subject else "",
-        )
-
-    def _emit(self, kind: EventType, head: Head, data: dict[str, Json]) -> None:
-        told: dict[str, Json] = {"company": self._company.slug, "message_id": head.message_id, **data}
-        self._tools.events.emit(Event(kind, self._tools.clock.now(), data=told))
 
 
 def _account(box: Mailbox) -> str:

@@ -34,6 +34,11 @@ class Answer:
     upload: int | None = None
     pause: float = 0.0
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether the other side has the document, now or from before."""
+        return self.verdict in (Verdict.TAKEN, Verdict.KNOWN)
+
 
 def read_answer(status: int, body: bytes, retry_after: str = "") -> Answer:
     """What an HTTP answer means."""

@@ -104,13 +104,40 @@ async def test_a_mail_that_is_moved_away_and_back_is_known_again(house):
 
 
 async def test_the_same_invoice_in_two_mails_goes_once(house):
-    first, second = mail(("e.xml", ubl())), mail(("other.xml", ubl() + b"\n"), subject="Herinnering")
+    first, second = mail(("e.xml", ubl())), mail(("other.xml", ubl()), subject="Herinnering")
     second.replace_header("Message-ID", "<other@supplier.example>")
     await house.put(first)
     await house.put(second)
     await house.look()
     assert house.api.names == ["e.xml"]
     assert sorted(record.known for record in await house.history()) == [0, 1]
+
+
+async def test_another_invoice_under_the_name_of_an_earlier_one_is_parked_and_not_taken_for_known(house):
+    forged, true = mail(("e.xml", ubl(inside="<!-- pay here -->"))), mail(("e.xml", ubl()), subject="Factuur")
+    true.replace_header("Message-ID", "<true@supplier.example>")
+    await house.put(forged)
+    await house.look()
+    await house.put(true)
+    await house.look()
+    assert len(house.api.taken) == 1
+    (parked,) = (record for record in await house.history() if record.parked)
+    assert parked.message_id == "<true@supplier.example>"
+    assert parked.reason.endswith("came before with the mail <114@supplier.example>: compare the two")
+    assert parked.known == 0
+    (event,) = house.sink.of(EventType.PARKED)
+    assert event.data["reason"] == parked.reason
+
+
+async def test_a_pdf_that_comes_with_each_invoice_makes_none_of_them_known(house):
+    leaflet = pdf(mark="the same for everybody")
+    for number in ("1", "2"):
+        made = mail(("e.xml", ubl(number)), ("document.pdf", leaflet))
+        made.replace_header("Message-ID", f"<{number}@supplier.example>")
+        await house.put(made)
+    await house.look()
+    assert [body["FileSource"]["FileName"] for body in house.api.taken] == ["document.pdf"] * 2
+    assert [record.known for record in await house.history()] == [0, 0]
 
 
 async def test_xml_and_pdf_of_one_invoice_go_together(house):

@@ -1,7 +1,13 @@
-"""What makes two documents the same invoice: supplier, number and total where XML says them, else the octets."""
+"""What makes two documents the same invoice: supplier, number and total where XML says them, else the octets.
+
+What anybody can write into XML names an invoice, and proves nothing: whoever sends another one under the same name
+must not make the true one disappear. Only the same octets are the same document.
+"""
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 
 from relay.policy.invoice.facts import Business, Paper, Part
 
@@ -9,10 +15,32 @@ _BETWEEN = re.compile(r"[\W_]+")
 _MOST = 200
 
 
+class Acquaintance(StrEnum):
+    """How a document stands to those that were handed on before."""
+
+    NEW = "new"
+    KNOWN = "known"  # the same octets
+    DISPUTED = "disputed"  # the same supplier, number and total, and other octets
+
+
 def identities(*parts: Part) -> tuple[str, ...]:
     """Every name under which these parts, kept together as one document, would be known again; the best one first."""
     named = [name for part in parts if part.business is not None and (name := _named(part.business))]
     return tuple(dict.fromkeys([*named, *(f"sha256:{part.digest}" for part in parts)]))
+
+
+def recognise(digest: str, earlier: Mapping[str, str]) -> Acquaintance:
+    """How a document whose main part has that digest stands to earlier ones.
+
+    `earlier` are those of its `identities` that are known, each with the digest of the main part it was noted for. A
+    PDF that came beside another invoice says nothing: some suppliers send the same one with each.
+    """
+    if digest in earlier.values() or f"sha256:{digest}" in earlier:
+        return Acquaintance.KNOWN
+    if any(key == f"sha256:{main}" for key, main in earlier.items()):
+        return Acquaintance.KNOWN
+    named = any(not key.startswith("sha256:") for key in earlier)
+    return Acquaintance.DISPUTED if named else Acquaintance.NEW
 
 
 def bare(text: str) -> str:

@@ -49,7 +49,7 @@ class Fate(StrEnum):
 class Document:
     """One invoice to hand on: the number of its part, and that of its companion (a PDF beside its XML).
 
-    `keys` are the names under which the same invoice would be known again.
+    `keys` are the names under which the same invoice would be known again, `digest` names the octets of its part.
     """
 
     part: int
@@ -57,6 +57,7 @@ class Document:
     points: int
     reasons: tuple[str, ...]
     keys: tuple[str, ...]
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def judge(mail: MailFacts, taste: Taste) -> Judgement:
             left.append(Left(part.number, Fate.SKIPPED, f"the same invoice as part {twin}"))
         elif found.points >= taste.enough:
             number = None if companion is None else companion.number
-            documents.append(Document(part.number, number, found.points, found.reasons, keys))
+            documents.append(Document(part.number, number, found.points, found.reasons, keys, part.digest))
             known.update(dict.fromkeys(keys, part.number))
         else:
             left.append(Left(part.number, Fate.SKIPPED, f"{found.against} ({found.points} of {taste.enough} points)"))

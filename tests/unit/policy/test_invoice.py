@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.policy.invoice.facts import CONTAINERS, Business, Flaw, Kind, MailFacts, Paper, Part
-from relay.policy.invoice.identity import identities
+from relay.policy.invoice.identity import Acquaintance, identities, recognise
 from relay.policy.invoice.judge import Fate, judge
 from relay.policy.invoice.score import Taste
 from relay.policy.invoice.words import find, plain
@@ -212,6 +212,23 @@ def test_an_invoice_is_known_by_supplier_number_and_total():
 def test_without_an_amount_the_octets_are_the_invoice(total):
     business = Business("UBL", "Invoice", Paper.INVOICE, "1", "BE1", "", "EUR", total)
     assert identities(part(0, Kind.XML, business=business)) == ("sha256:digest-0",)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "acquaintance"),
+    [
+        ({}, Acquaintance.NEW),
+        ({"sha256:a": "a"}, Acquaintance.KNOWN),
+        ({"sha256:a": "xml it came beside"}, Acquaintance.KNOWN),
+        ({"invoice:be1:7:121": "a"}, Acquaintance.KNOWN),
+        ({"invoice:be1:7:121": "b"}, Acquaintance.DISPUTED),
+        ({"sha256:companion": "companion"}, Acquaintance.KNOWN),
+        ({"sha256:companion": "another invoice"}, Acquaintance.NEW),
+        ({"invoice:be1:7:121": "b", "sha256:companion": "b"}, Acquaintance.DISPUTED),
+    ],
+)
+def test_only_the_same_octets_are_the_same_document(earlier, acquaintance):
+    assert recognise("a", earlier) is acquaintance
 
 
 def test_words_are_found_whole_and_without_accents():

@@ -30,6 +30,11 @@ def test_every_status_has_its_meaning(status: int, verdict: Verdict) -> None:
     assert read_answer(status, b"").verdict is verdict
 
 
+@pytest.mark.parametrize("verdict", Verdict)
+def test_what_is_there_already_is_as_good_as_taken(verdict: Verdict) -> None:
+    assert Answer(verdict, "").is_taken is (verdict in (Verdict.TAKEN, Verdict.KNOWN))
+
+
 def test_errors_are_told_in_one_line() -> None:
     body = b'{"errors":[{"Code":"Invalid Filename","Description":"no dots"},{"Code":"Empty","Description":null}]}'
     assert read_answer(400, body).text == "refused (HTTP 400): Invalid Filename: no dots; Empty: "

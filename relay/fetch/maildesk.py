@@ -1,0 +1,133 @@
+"""What becomes of one mail: its documents to the sink, one after the other, and a line in the ledger for each step.
+
+In charge of everything that needs no server of mail. The order is what makes exactly once: the mail is noted before its
+documents go, an invoice when it is taken.
+"""
+
+from dataclasses import dataclass, replace
+
+from relay.clock import Clock
+from relay.config.settings import Mailboxes
+from relay.events import Event, EventSink, EventType, Json
+from relay.fetch.frames import Contents
+from relay.fetch.imap import Head
+from relay.fetch.ledger import Ledger, MailRecord, Stage, Taken
+from relay.fetch.reader import Reader
+from relay.fetch.sinks import Offer, Sink, file_of
+from relay.policy.company import Company
+from relay.policy.invoice.identity import Acquaintance, recognise
+from relay.policy.invoice.judge import Document, Fate, Judgement, judge
+from relay.policy.invoice.score import Taste
+from relay.policy.upload import Answer, Verdict, idempotency_key
+
+# A document that makes the other side stumble so often is parked, so that the ones behind it get their turn.
+MOST_TRIES = 15
+
+
+class SinkError(Exception):
+    """Documents are not taken now; `answer` says why, and for how long."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.text)
+        self.answer = answer
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What mails of one company are handled with."""
+
+    company: Company
+    settings: Mailboxes
+    sink: Sink
+    ledger: Ledger
+    reader: Reader
+    clock: Clock
+    events: EventSink
+
+
+class MailDesk:
+    """Handles the mails of one company."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._ledger = desk.ledger
+        self._taste = Taste(desk.settings.words, desk.settings.enough)
+
+    async def take(self, head: Head, record: MailRecord, mail: bytes) -> MailRecord:
+        """Find the documents in a mail and hand them on; what is known of the mail then.
+
+        Raises SinkError and SpoolError; the same mail can be given again after both.
+        """
+        contents = await self._desk.reader.read(mail)
+        judgement = judge(contents.facts, self._taste)
+        if not judgement.documents:
+            return await self.leave(head, record, judgement.reason, parked=judgement.is_parked)
+        await self._ledger.note_mail(head.key, record)
+        return await self._hand_on(head, record, contents, judgement)
+
+    async def leave(self, head: Head, record: MailRecord, reason: str, *, parked: bool) -> MailRecord:
+        """Remember a mail that no document came of, so that it is not fetched again."""
+        record = replace(record, stage=Stage.DONE, parked=parked, reason=reason)
+        await self._ledger.note_mail(head.key, record)
+        self._emit(EventType.PARKED if parked else EventType.SKIPPED, head, {"reason": reason})
+        return record
+
+    async def _hand_on(self, head: Head, record: MailRecord, contents: Contents, judged: Judgement) -> MailRecord:
+        taken = known = 0
+        parked = [each.reason for each in judged.left if each.fate is Fate.PARKED]
+        for document in judged.documents:
+            earlier = await self._ledger.earlier(document.keys)
+            match recognise(document.digest, {key: each.digest for key, each in earlier.items()}):
+                case Acquaintance.KNOWN:
+                    known += 1
+                case Acquaintance.DISPUTED:
+                    parked.insert(0, await self._disputed(next(iter(earlier.values()))))
+                case Acquaintance.NEW:
+                    answer = await self._offer(head, record, contents, document)
+                    taken += answer.is_taken
+                    parked[:0] = [] if answer.is_taken else [answer.text]
+        record = replace(record, documents=taken, known=known, parked=bool(parked), reason=next(iter(parked), ""))
+        if parked:
+            self._emit(EventType.PARKED, head, {"reason": record.reason})
+        # A mail of which something waits for a person stays as it is in the mailbox.
+        record = replace(record, stage=Stage.DONE if parked else Stage.DELIVERED)
+        await self._ledger.note_mail(head.key, record)
+        return record
+
+    async def _offer(self, head: Head, record: MailRecord, contents: Contents, document: Document) -> Answer:
+        """Offer a document: taken, or refused for good. Raises SinkError for everything between."""
+        answer = await self._desk.sink.take(self._offer_of(contents, document))
+        if answer.is_taken:
+            taken = Taken(head.key, self._desk.clock.now(), document.digest, answer.upload)
+            await self._ledger.note_taken(document.keys, taken)
+            told: dict[str, Json] = {"upload": answer.upload, "known": answer.verdict is Verdict.KNOWN}
+            self._emit(EventType.UPLOADED, head, {**told, "points": document.points})
+            return answer
+        fault = answer.verdict is Verdict.FAULT
+        if answer.verdict is Verdict.REFUSED or (fault and record.tries >= MOST_TRIES):
+            return answer
+        await self._ledger.note_mail(head.key, replace(record, tries=record.tries + fault))
+        raise SinkError(answer)
+
+    async def _disputed(self, earlier: Taken) -> str:
+        """Why an invoice is parked that is like an earlier one, and is not the same."""
+        by = await self._ledger.mail(earlier.mail)
+        named = f" with the mail {by.message_id}" if by is not None and by.message_id else ""
+        return f"another invoice of this supplier, with the same number and total, came before{named}: compare the two"
+
+    def _offer_of(self, contents: Contents, document: Document) -> Offer:
+        parts, company = contents.facts.parts, self._desk.company
+        numbers = (document.part, *(() if document.companion is None else (document.companion,)))
+        files = [file_of(parts[number].name, parts[number].kind, contents.data[number]) for number in numbers]
+        return Offer(
+            slug=company.slug,
+            fast_input=company.fast_input,
+            key=idempotency_key(company.slug, document.digest),
+            main=files[0],
+            companion=next(iter(files[1:]), None),
+            description=contents.facts.subject[:200] if company.fast_input.subject else "",
+        )
+
+    def _emit(self, kind: EventType, head: Head, data: dict[str, Json]) -> None:
+        told: dict[str, Json] = {"company": self._desk.company.slug, "message_id": head.message_id, **data}
+        self._desk.events.emit(Event(kind, self._desk.clock.now(), data=told))
