@@ -99,7 +99,7 @@ class Explainer:
         for app in self.active.snapshot.settings.apps or ("",):
             desk = self.submission(app)
             reply = desk.mail(sender, MailParameters())
-            admitted = desk.rcpt(Recipient(recipient)) if reply.is_positive else reply
+            admitted = await desk.rcpt(Recipient(recipient)) if reply.is_positive else reply
             if isinstance(admitted, Reply):
                 refusals.append(admitted)
             else:
@@ -124,7 +124,7 @@ class Explainer:
     async def _from_outside(self, sender: Address | None, recipient: Address) -> Step:
         desk = self.mx()
         desk.mail(sender, MailParameters())
-        admitted = desk.rcpt(Recipient(recipient))
+        admitted = await desk.rcpt(Recipient(recipient))
         if isinstance(admitted, Reply):
             return Step(Origin.MX, refusal=admitted)
         if is_bounce_local(recipient.local):

@@ -96,7 +96,7 @@ class Gate(Protocol):
         """Answer MAIL; a positive reply opens a transaction."""
         ...
 
-    def rcpt(self, recipient: Recipient) -> Reply:
+    async def rcpt(self, recipient: Recipient) -> Reply:
         """Answer RCPT; a positive reply adds the recipient to the transaction."""
         ...
 

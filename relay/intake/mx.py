@@ -58,7 +58,7 @@ class MxDesk:
         self._null = reverse_path is None
         return Reply(250, "2.1.0", "Sender OK")
 
-    def rcpt(self, recipient: Recipient) -> Admitted | Reply:
+    async def rcpt(self, recipient: Recipient) -> Admitted | Reply:
         """See Desk.rcpt."""
         snapshot = self._active().snapshot
         address = recipient.address

@@ -66,7 +66,7 @@ class Desk(Protocol):
         """Judge the reverse path."""
         ...
 
-    def rcpt(self, recipient: Recipient) -> Admitted | Reply:
+    async def rcpt(self, recipient: Recipient) -> Admitted | Reply:
         """Judge a recipient."""
         ...
 
@@ -176,14 +176,14 @@ class Session:
         self._transaction = _Transaction(queue_id, reverse_path, parameters, [], [])
         return reply
 
-    def rcpt(self, recipient: Recipient) -> Reply:
+    async def rcpt(self, recipient: Recipient) -> Reply:
         """See Gate.rcpt."""
         transaction = self._transaction
         if transaction is None:
             return NO_TRANSACTION
         if len(transaction.recipients) >= self._desk.most_recipients():
             return self._refuse("rcpt", TOO_MANY_RECIPIENTS)
-        admitted = self._desk.rcpt(recipient)
+        admitted = await self._desk.rcpt(recipient)
         if isinstance(admitted, Reply):
             return self._refuse("rcpt", admitted, recipient=str(recipient.address))
         if not recipient.address.domain:

@@ -88,7 +88,7 @@ class SubmissionDesk:
         self._company = company
         return Reply(250, "2.1.0", "Sender OK")
 
-    def rcpt(self, recipient: Recipient) -> Admitted | Reply:
+    async def rcpt(self, recipient: Recipient) -> Admitted | Reply:
         """See Desk.rcpt."""
         if not recipient.address.domain:
             # <postmaster> alone: ours (RFC 5321 4.5.1), and given a domain by the session.

@@ -119,7 +119,7 @@ class Session(SessionCommands):
         # RFC 5321 4.5.3.1.10: the others are wanted in another transaction, so this is no 5xx.
         if transaction.recipients >= transaction.limits.recipients:
             self._put_off(transaction)
-        reply = self._gate.rcpt(Recipient(path, parameters.notify, parameters.orcpt))
+        reply = await self._gate.rcpt(Recipient(path, parameters.notify, parameters.orcpt))
         if reply.is_positive:
             transaction.recipients += 1
         self._say(reply)

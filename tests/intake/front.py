@@ -157,18 +157,18 @@ def mail(session: Session, sender: str) -> Reply:
     return session.mail(path, parse_mail_parameters(rest))
 
 
-def rcpt(session: Session, recipient: str) -> Reply:
+async def rcpt(session: Session, recipient: str) -> Reply:
     path, rest = parse_path(recipient, null_allowed=False)
     assert path is not None
     parameters = parse_rcpt_parameters(rest)
-    return session.rcpt(Recipient(path, parameters.notify, parameters.orcpt))
+    return await session.rcpt(Recipient(path, parameters.notify, parameters.orcpt))
 
 
-def begin(session: Session, sender: str, *recipients: str) -> Content:
+async def begin(session: Session, sender: str, *recipients: str) -> Content:
     """A transaction up to the content, all of it agreed to."""
     assert mail(session, sender).code == 250
     for recipient in recipients:
-        assert rcpt(session, recipient).code == 250
+        assert (await rcpt(session, recipient)).code == 250
     content = session.content()
     assert not isinstance(content, Reply), content
     return content
@@ -179,7 +179,7 @@ async def send(session: Session, sender: str, recipients: str | Sequence[str], o
     reply = mail(session, sender)
     for recipient in (recipients,) if isinstance(recipients, str) else recipients:
         if reply.is_positive:
-            reply = rcpt(session, recipient)
+            reply = await rcpt(session, recipient)
     content = session.content() if reply.is_positive else reply
     if isinstance(content, Reply):
         session.reset()

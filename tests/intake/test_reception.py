@@ -34,7 +34,7 @@ def assert_tidy(front) -> None:
 async def test_octets_arrive_in_any_blocks(front, split):
     octets = HEADER + b"line\r\n" * 300
     session = await front.app()
-    content = begin(session, BAKERY, ANNA)
+    content = await begin(session, BAKERY, ANNA)
     for start in range(0, len(octets), split):
         content.write(memoryview(bytearray(octets[start : start + split])))
     reply = await session.accept(content)
@@ -52,7 +52,7 @@ async def test_octets_arrive_in_any_blocks(front, split):
 async def test_whatever_the_blocks_the_octets_are_those(front, body, cuts):
     octets = HEADER + body
     session = front.mx()
-    content = begin(session, ANNA, BAKERY)
+    content = await begin(session, ANNA, BAKERY)
     edges = [0, *sorted(cut for cut in cuts if cut < len(octets)), len(octets)]
     for start, end in itertools.pairwise(edges):
         content.write(octets[start:end])
@@ -72,7 +72,7 @@ async def test_a_header_alone_is_a_message(front):
 async def test_a_large_message_passes(front):
     octets = HEADER + os.urandom(25_000_000).replace(b"\r", b"-").replace(b"\n", b"-") + b"\r\n"
     session = await front.app()
-    content = begin(session, BAKERY, ANNA)
+    content = await begin(session, BAKERY, ANNA)
     for start in range(0, len(octets), 65536):
         content.write(octets[start : start + 65536])
     message = await front.message((await session.accept(content)).text)
@@ -84,7 +84,7 @@ async def test_too_many_octets_are_refused_as_soon_as_they_are_there(front):
     front.configure(limits={"message_size": f"{len(MAIL)}B"})
     assert (await send(await front.app(), BAKERY, ANNA, MAIL)).code == 250
     session = await front.app()
-    content = begin(session, BAKERY, ANNA)
+    content = await begin(session, BAKERY, ANNA)
     content.write(MAIL)
     assert content.refusal is None
     content.write(b"x")
@@ -100,7 +100,7 @@ async def test_too_many_octets_are_refused_as_soon_as_they_are_there(front):
 async def test_a_header_has_an_end(front, filler, code, block):
     octets = b"X: " + b"x" * filler + b"\r\n" + HEADER + b"Hello\r\n"
     session = await front.app()
-    content = begin(session, BAKERY, ANNA)
+    content = await begin(session, BAKERY, ANNA)
     for start in range(0, len(octets), block):
         content.write(octets[start : start + block])
     assert (await session.accept(content)).code == code
@@ -110,8 +110,8 @@ async def test_a_header_has_an_end(front, filler, code, block):
 async def test_messages_share_one_budget_and_it_heals(front):
     front.configure(limits={"message_size": "1000B", "receiving_bytes": "1000B"})
     first_session, second_session = await front.app(), await front.app()
-    first = begin(first_session, BAKERY, ANNA)
-    second = begin(second_session, BAKERY, ANNA)
+    first = await begin(first_session, BAKERY, ANNA)
+    second = await begin(second_session, BAKERY, ANNA)
     first.write(MAIL + b"x" * 600)
     second.write(MAIL + b"x" * 600)
     assert first.refusal is None
@@ -121,7 +121,7 @@ async def test_messages_share_one_budget_and_it_heals(front):
     # Who says how much it will be hears it before sending it.
     third_session = await front.app()
     mail(third_session, BAKERY + " SIZE=800")
-    rcpt(third_session, ANNA)
+    await rcpt(third_session, ANNA)
     assert str(third_session.content()).startswith("452 4.3.1")
     assert (await first_session.accept(first)).code == 250
     assert_tidy(front)
@@ -132,7 +132,7 @@ async def test_one_message_alone_always_has_room(front):
     front.configure(limits={"message_size": "1000B", "receiving_bytes": "1000B"})
     session = await front.app()
     mail(session, BAKERY + " SIZE=1000")
-    rcpt(session, ANNA)
+    await rcpt(session, ANNA)
     content = session.content()
     assert not isinstance(content, Reply)
     content.write(MAIL)
@@ -144,7 +144,7 @@ async def test_one_message_alone_always_has_room(front):
 @pytest.mark.parametrize("how", ["reset", "close", "abort"])
 async def test_a_message_that_ends_in_the_middle_leaves_nothing(front, how):
     session = await front.app()
-    content = begin(session, BAKERY, ANNA)
+    content = await begin(session, BAKERY, ANNA)
     content.write(MAIL + b"x" * 300_000)
     assert front.receiving.octets
     if how == "abort":
@@ -219,14 +219,14 @@ async def test_no_place_for_the_octets_is_said_before_they_come(front, monkeypat
     monkeypatch.setattr(front.spool, "writer", writer)
     session = await front.app()
     mail(session, BAKERY)
-    rcpt(session, ANNA)
+    await rcpt(session, ANNA)
     assert str(session.content()).startswith(reply)
     assert_tidy(front)
 
 
 async def test_verbs_out_of_order_do_nothing(front):
     session = await front.app()
-    assert rcpt(session, ANNA).code == 503
+    assert (await rcpt(session, ANNA)).code == 503
     assert session.content().code == 503
     mail(session, BAKERY)
     assert session.content().code == 503
@@ -234,7 +234,7 @@ async def test_verbs_out_of_order_do_nothing(front):
 
 async def test_a_refusal_of_the_edge_stands_and_the_first_one_counts(front):
     session = await front.app()
-    content = begin(session, BAKERY, ANNA)
+    content = await begin(session, BAKERY, ANNA)
     content.write(MAIL)
     content.refuse(Reply(550, "5.6.0", "bare line end"))
     content.refuse(Reply(552, "5.3.4", "later"))

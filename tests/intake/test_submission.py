@@ -87,7 +87,7 @@ async def test_an_app_that_is_gone_after_a_reload_sends_no_more(front):
 async def test_recipients_need_a_whole_domain(front, recipient, reply):
     session = await front.app()
     mail(session, BAKERY)
-    assert str(rcpt(session, recipient)).startswith(reply)
+    assert str(await rcpt(session, recipient)).startswith(reply)
 
 
 async def test_recipients_are_limited_for_all_and_for_an_app(front):
@@ -96,7 +96,7 @@ async def test_recipients_are_limited_for_all_and_for_an_app(front):
     session = front.submission("10.0.0.1")
     assert session.limits.recipients == 2
     mail(session, BAKERY)
-    replies = [str(rcpt(session, f"<r{number}@customer.example>"))[:9] for number in range(3)]
+    replies = [str(await rcpt(session, f"<r{number}@customer.example>"))[:9] for number in range(3)]
     assert replies == ["250 2.1.5", "250 2.1.5", "452 4.5.3"]
     content = session.content()
     content.write(MAIL)
@@ -192,7 +192,7 @@ async def test_what_the_edge_refuses_is_heard_of(front):
 
 async def test_a_new_transaction_forgets_the_company_of_the_last(front):
     session = await front.app()
-    begin(session, BAKERY, ANNA)
+    await begin(session, BAKERY, ANNA)
     session.reset()
     reply = await send(session, "<garage@my.relay.example>", ANNA)
     entry = (await front.spool.find(reply.text))[0]

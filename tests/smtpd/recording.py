@@ -84,7 +84,7 @@ class RecordingGate:
             self._open = (reverse_path, parameters, [])
         return reply
 
-    def rcpt(self, recipient: Recipient) -> Reply:
+    async def rcpt(self, recipient: Recipient) -> Reply:
         reply = self._judge(recipient.address)
         if reply.is_positive:
             assert self._open is not None

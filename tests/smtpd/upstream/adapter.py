@@ -86,7 +86,7 @@ class HandlerGate:
         self._envelope.mail_from = str(reverse_path or "")
         return OK
 
-    def rcpt(self, recipient: Recipient) -> Reply:
+    async def rcpt(self, recipient: Recipient) -> Reply:
         self._envelope.rcpt_tos.append(str(recipient.address))
         return OK
 
