@@ -5,6 +5,7 @@ from collections.abc import Callable
 from relay.config.keyring import Active
 from relay.incoming.arrival import Arrival, Examined
 from relay.incoming.bounced import take_bounces
+from relay.incoming.kind import note_kind
 from relay.mail.reply import Reply
 from relay.store.spool import Spool
 
@@ -19,5 +20,6 @@ class Examiner:
     async def examine(self, arrival: Arrival) -> Examined | Reply:
         """What is to be kept with the mail, or why it is refused; raises SpoolError."""
         examined = Examined()
+        note_kind(arrival, examined)
         await take_bounces(arrival, examined, spool=self._spool, secrets=self._active().keyring.signing)
         return examined

@@ -1,0 +1,30 @@
+"""Says what a mail is, and keeps that with it."""
+
+from collections.abc import Mapping
+
+from relay.events import Json
+from relay.incoming.arrival import Arrival, Examined
+from relay.mail.verp import is_bounce_local, is_srs_local
+from relay.policy.kind import Judgement, Kind, Way, judge_kind
+
+SECTION = "kind"
+
+
+def note_kind(arrival: Arrival, examined: Examined) -> Judgement:
+    """Judge the mail; later steps and the delivery read the judgement with `kind_in`."""
+    locals_ = [recipient.address.local for recipient in arrival.envelope.recipients]
+    way = Way(
+        null=arrival.envelope.reverse_path is None,
+        returned=any(is_bounce_local(local) or is_srs_local(local) for local in locals_),
+    )
+    judged = judge_kind(arrival.header, way)
+    examined.findings[SECTION] = {"kind": judged.kind.value, "reason": judged.reason, "sure": judged.sure}
+    return judged
+
+
+def kind_in(findings: Mapping[str, Json]) -> Judgement | None:
+    """What was found out about a mail's kind; None when nobody looked."""
+    section = findings.get(SECTION)
+    if not isinstance(section, dict):
+        return None
+    return Judgement(Kind(str(section["kind"])), str(section["reason"]), sure=bool(section["sure"]))
