@@ -120,6 +120,7 @@ class Worker:
                     tasks.create_task(self._every(_HEARTBEAT, self._beat, on_alive)),
                     tasks.create_task(self._every(_SWEEP, self._sweep)),
                     tasks.create_task(self._every(_EXPIRE, self._expire)),
+                    tasks.create_task(self._every(_EXPIRE, self._dispatcher.policies.tidy)),
                     tasks.create_task(self._every(_HELD, self._dispatcher.release_held)),
                     tasks.create_task(self._every(_RECHECK, self._dispatcher.domains.recheck)),
                     tasks.create_task(self._keep_config()),

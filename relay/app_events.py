@@ -14,7 +14,7 @@ from relay.store.spool import StoredEvent
 DATA = (
     *("recipient", "recipients", "reverse_path", "size"),
     *("identity", "wanted", "fallback", "reasons", "reason", "author"),
-    *("host", "tls", "reply", "text", "status", "phase", "unknown"),
+    *("host", "tls", "trust", "reply", "text", "status", "phase", "unknown"),
     *("attempt", "next_attempt", "seconds"),
 )
 _TIMES = frozenset(("next_attempt",))

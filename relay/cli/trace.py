@@ -99,7 +99,8 @@ def describe(event: Event) -> Iterator[str]:
     if data.get("host"):
         # What became of TLS is not known of a session that never came to be.
         tls = data.get("tls") or ("" if data.get("phase") in _BEFORE_MAIL else "without TLS")
-        yield f"to {data['host']} [{data.get('ip', '')}]{f', {tls}' if tls else ''}"
+        proof = f", proven by {data['trust']}" if data.get("trust", "none") != "none" else ""
+        yield f"to {data['host']} [{data.get('ip', '')}]{f', {tls}' if tls else ''}{proof}"
     if data.get("reply"):
         phase = str(data.get("phase", ""))
         yield f"answer to {_ASKED.get(phase, phase.upper())}: {data['reply']}"

@@ -14,6 +14,7 @@ from relay.delivery.outgoing import Context, Outgoing, make_outgoing
 from relay.delivery.route import Route, Target, find_targets
 from relay.delivery.session import Opening, OpenSession, open_session
 from relay.delivery.trouble import AttemptError
+from relay.delivery.trust import Trust
 from relay.delivery.unreachable import Unreachable
 from relay.dns import Resolver
 from relay.facts.tokens import Tokens
@@ -21,6 +22,7 @@ from relay.mail.author import AuthorError
 from relay.mail.reply import Reply
 from relay.policy.decision import Decision
 from relay.policy.outcome import Fault, Outcome, Phase, Scope, Trouble, classify
+from relay.policy.trust import Basis, Demand
 from relay.store.spool import Delivery, Message, Spool
 
 # A session is not kept for ever: hosts rebalance, certificates and addresses change.
@@ -60,6 +62,7 @@ class AttemptResult:
     outcomes: list[Outcome]
     target: Target | None = None
     tls: str | None = None
+    trust: Basis = Basis.NONE
     dsn_passed_on: bool = False
     reverse_path: str = ""
 
@@ -73,6 +76,7 @@ class World:
     clock: Clock
     unreachable: Unreachable
     tokens: Tokens
+    trust: Trust
 
 
 @dataclass(slots=True)
@@ -137,11 +141,14 @@ class Attempts:
         settings = batch.active.snapshot.settings
         secret = batch.active.keyring.secret
         opening = Opening(settings.hostname, settings.delivery.timeouts, secret, self.world.tokens)
+        trust = self.world.trust
         try:
+            said = await trust.of_route(batch.route)
             async for target in find_targets(batch.route, self.world.resolver):
                 self.close()
                 try:
-                    self._session = await self._open(target, batch.route, opening)
+                    demand = await trust.demand(batch.route, target, said)
+                    self._session = await self._open(target, batch.route, opening, demand)
                 except AttemptError as error:
                     result = _everyone(batch, error.trouble, error.phase)
                     result.target = target
@@ -153,13 +160,13 @@ class Attempts:
             result = result or _everyone(batch, error.trouble, error.phase)
         return result or _everyone(batch, Trouble(Fault.NO_HOST, "no host to try"), Phase.RESOLVE)
 
-    async def _open(self, target: Target, route: Route, opening: Opening) -> OpenSession:
+    async def _open(self, target: Target, route: Route, opening: Opening, demand: Demand) -> OpenSession:
         unreachable = self.world.unreachable
         trouble = unreachable.begin(target)
         if trouble is not None:
             raise AttemptError(trouble, Phase.CONNECT)
         try:
-            session = await open_session(target, route, opening)
+            session = await open_session(target, route, opening, demand)
         except AttemptError as error:
             if error.phase in (Phase.CONNECT, Phase.GREETING) and isinstance(error.trouble, Trouble):
                 unreachable.silent(target)
@@ -179,7 +186,7 @@ class Attempts:
         if not session.is_alive:
             self.close()
         return AttemptResult(
-            _outcomes(batch, answers), session.target, session.tls, dsn_passed_on="dsn" in session.extensions
+            _outcomes(batch, answers), session.target, session.tls, session.trust, "dsn" in session.extensions
         )
 
 

@@ -15,14 +15,16 @@ from relay.delivery.lanes import Lanes, Width
 from relay.delivery.plan import Planner
 from relay.delivery.recording import Recorder, Sending, patience_of
 from relay.delivery.settle import Circumstances, Settlement, hold, settle, wait_for_pace
+from relay.delivery.trust import Trust
 from relay.delivery.unreachable import Unreachable
 from relay.events import Event, EventType, Json
 from relay.facts.accounts import AccountStates, account_key
 from relay.facts.domains import DomainFacts
 from relay.facts.paces import Paces
+from relay.facts.sts import StsPolicies, fetch_with
 from relay.facts.tokens import Tokens
 from relay.facts.troubles import Troubles
-from relay.http import HttpClient
+from relay.http import HttpClient, Reach
 from relay.policy.confirmation import hold_key
 from relay.policy.decision import Decision, Hold, Wait
 from relay.policy.outcome import Fault, Phase, Trouble, classify
@@ -51,8 +53,17 @@ class Dispatcher:
             sending.active, lambda: sending.spool.facts, sending.resolver, sending.clock, sending.events.emit
         )
         self.planner = Planner(sending.active, self.domains, sending.addresses.is_confirmed)
-        tokens = Tokens(sending.active, lambda: sending.spool.facts, HttpClient(sending.resolver), sending.clock)
-        self._world = World(sending.spool, sending.resolver, sending.clock, Unreachable(), tokens)
+        http = HttpClient(sending.resolver)
+        tokens = Tokens(sending.active, lambda: sending.spool.facts, http, sending.clock)
+        self.policies = StsPolicies(
+            lambda: sending.spool.facts,
+            sending.resolver,
+            fetch_with(http, lambda: _reach(sending.active())),
+            sending.clock,
+        )
+        self._world = World(
+            sending.spool, sending.resolver, sending.clock, Unreachable(), tokens, Trust(self.policies.about)
+        )
         self._recorder = Recorder(sending, self.look)
         self._tasks: set[asyncio.Future[None]] = set()
         self._lanes: Lanes[Batch] = Lanes(self._width, self._carrier, self._spawn)
@@ -390,6 +401,7 @@ def _describe(batch: Batch, result: AttemptResult) -> dict[str, Json]:
         data["host"] = result.target.host
         data["ip"] = result.target.ip
         data["tls"] = result.tls
+        data["trust"] = result.trust
     return data
 
 
@@ -397,3 +409,10 @@ def _describe(batch: Batch, result: AttemptResult) -> dict[str, Json]:
 def _width_of(active: Active) -> Width:
     delivery = active.snapshot.settings.delivery
     return Width(delivery.per_destination, delivery.per_company, delivery.connections_idle)
+
+
+@lru_cache(1)
+def _reach(active: Active) -> Reach:
+    delivery = active.snapshot.settings.delivery
+    # Another port than 25 is for sandboxes, whose domains are on this machine.
+    return Reach(internal=delivery.port != 25, ca=delivery.ca)

@@ -16,6 +16,7 @@ from relay.mail.address import Address
 from relay.policy.advice import advise
 from relay.policy.company import Server
 from relay.policy.outcome import Phase
+from relay.policy.trust import Basis, Demand, Proof
 
 
 class StepName(StrEnum):
@@ -74,7 +75,7 @@ async def rehearse(
         async for target in find_targets(route, resolver):
             targets.append(target)
             try:
-                session = await open_session(target, route, opening)
+                session = await open_session(target, route, opening, Demand(Basis.SETTINGS, Proof.CERTIFICATE))
             except AttemptError as error:
                 trouble = error
                 if error.phase is Phase.CONNECT:

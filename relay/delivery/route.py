@@ -62,7 +62,7 @@ def choose_route(decision: Decision, recipient: Address, settings: DeliverySetti
         key = f"host:{smarthost.host}:{smarthost.port}"
         return Route(key, smarthost.host, smarthost.port, TlsPolicy(smarthost.tls), ca=settings.ca)
     domain = recipient.ascii_domain
-    return Route(f"domain:{domain}", domain, settings.port, TlsPolicy.OPPORTUNISTIC, is_domain=True)
+    return Route(f"domain:{domain}", domain, settings.port, TlsPolicy.OPPORTUNISTIC, is_domain=True, ca=settings.ca)
 
 
 async def find_targets(route: Route, resolver: Resolver) -> AsyncIterator[Target]:

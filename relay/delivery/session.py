@@ -25,8 +25,11 @@ from relay.facts.tokens import TokenError, Tokens
 from relay.mail.reply import Reply, parse_reply
 from relay.policy.company import SecretRef, Server
 from relay.policy.outcome import Fault, Phase, Trouble
+from relay.policy.trust import Basis, Demand, Proof, TlsFailure
 
 T = TypeVar("T")
+
+_VERIFIED = (TlsPolicy.STARTTLS, TlsPolicy.IMPLICIT)
 
 
 @dataclass(slots=True)
@@ -38,6 +41,7 @@ class OpenSession:
     stream: ReplyStream
     extensions: dict[str, str]
     tls: str | None
+    trust: Basis = Basis.NONE
     transactions: int = 0
 
     @property
@@ -60,18 +64,41 @@ class Opening:
     tokens: Tokens
 
 
-async def open_session(target: Target, route: Route, opening: Opening) -> OpenSession:
-    """Open a session; raises AttemptError. Where TLS is opportunistic and fails, the session goes without."""
+Failed = Callable[[AttemptError], None]
+
+
+async def open_session(
+    target: Target, route: Route, opening: Opening, demand: Demand, failed: Failed = lambda _: None
+) -> OpenSession:
+    """Open a session with a target that proves what is demanded; raises AttemptError when it does not.
+
+    Where TLS is opportunistic and fails, the session goes without; where proof is only wished for, without proof, and
+    `failed` hears why.
+    """
+    tls = route.tls
+    if tls is TlsPolicy.OPPORTUNISTIC and demand.proof is Proof.CERTIFICATE:
+        try:
+            session = await _open(target, route, opening, tls=TlsPolicy.STARTTLS)
+        except AttemptError as error:
+            if not demand.tentative or error.phase is not Phase.TLS:
+                raise
+            failed(error)
+        else:
+            session.trust = demand.basis
+            return session
     try:
-        return await _open(target, route, opening, tls=route.tls)
+        session = await _open(target, route, opening, tls=tls)
     except AttemptError as error:
-        if route.tls is TlsPolicy.OPPORTUNISTIC and error.phase is Phase.TLS:
+        if tls is TlsPolicy.OPPORTUNISTIC and error.phase is Phase.TLS:
             return await _open(target, route, opening, tls=TlsPolicy.NONE)
         raise
+    if tls in _VERIFIED:
+        session.trust = demand.basis
+    return session
 
 
 async def _open(target: Target, route: Route, opening: Opening, *, tls: TlsPolicy) -> OpenSession:
-    timeouts, context = opening.timeouts, _context_for(tls, route.ca)
+    timeouts, context = opening.timeouts, _context_for(tls, route.ca if tls in _VERIFIED else None)
     sock = await _connect(target, timeouts.connect)
     client = aiosmtplib.SMTP(
         hostname=target.host,
@@ -138,7 +165,9 @@ async def _secure(client: aiosmtplib.SMTP, tls: TlsPolicy, timeouts: DeliveryTim
     if not client.supports_extension("starttls"):
         if tls is TlsPolicy.OPPORTUNISTIC:
             return
-        raise AttemptError(Trouble(Fault.NO_TLS, "the server does not offer STARTTLS"), Phase.TLS)
+        raise AttemptError(
+            Trouble(Fault.NO_TLS, "the server does not offer STARTTLS"), Phase.TLS, TlsFailure.NO_STARTTLS
+        )
     await _step(client.starttls(timeout=timeouts.connect), Phase.TLS)
     await _step(client.ehlo(timeout=timeouts.command), Phase.HELLO)
 
@@ -206,21 +235,30 @@ async def _step(call: Awaitable[T], phase: Phase) -> T:
     except aiosmtplib.SMTPResponseException as error:
         raise AttemptError(_reply_or_trouble(error.code, error.message), phase) from None
     except ssl.SSLError as error:
-        raise AttemptError(_tls_trouble(error), Phase.TLS) from None
+        raise _tls_error(error) from None
     except (TimeoutError, aiosmtplib.SMTPTimeoutError):
         raise AttemptError(Trouble(Fault.TIMEOUT, f"no answer to {phase}"), phase) from None
     except (OSError, aiosmtplib.SMTPException) as error:
         if isinstance(error.__cause__, ssl.SSLError):
             # How aiosmtplib tells of a handshake that fails at the first octet.
-            raise AttemptError(_tls_trouble(error.__cause__), Phase.TLS) from None
+            raise _tls_error(error.__cause__) from None
         text = f"the connection broke during {phase}: {error}"
         raise AttemptError(Trouble(Fault.DISCONNECTED, text), phase) from error
 
 
-def _tls_trouble(error: ssl.SSLError) -> Trouble:
+# By OpenSSL's codes: X509_V_ERR_CERT_HAS_EXPIRED, ..._HOSTNAME_MISMATCH, and those of a chain that leads nowhere.
+_FAILURES = {10: TlsFailure.EXPIRED, 62: TlsFailure.OTHER_NAME} | dict.fromkeys(
+    (2, 18, 19, 20, 21, 24, 27), TlsFailure.NOT_TRUSTED
+)
+
+
+def _tls_error(error: ssl.SSLError) -> AttemptError:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Trouble(Fault.CERTIFICATE, f"the server's certificate is not valid: {error.verify_message}")
-    return Trouble(Fault.TLS, f"TLS failed: {error.reason or error}")
+        text = f"the server's certificate is not valid: {error.verify_message}"
+        failure = _FAILURES.get(error.verify_code, TlsFailure.OTHER)
+        return AttemptError(Trouble(Fault.CERTIFICATE, text), Phase.TLS, failure)
+    text = f"TLS failed: {error.reason or error}"
+    return AttemptError(Trouble(Fault.TLS, text), Phase.TLS, TlsFailure.OTHER)
 
 
 def _reply_or_trouble(code: int, message: str) -> Reply | Trouble:

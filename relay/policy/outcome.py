@@ -43,6 +43,7 @@ class Fault(StrEnum):
     TLS = "tls"
     CERTIFICATE = "certificate"
     NO_TLS = "no-tls"
+    UNTRUSTED = "untrusted"
     NO_LOGIN = "no-login"
     FACTS = "facts"
     SECRET = "secret"  # noqa: S105 -- the name of a fault
@@ -112,6 +113,7 @@ _FAULTS = {
     Fault.TLS: (Action.DEFER, Scope.TARGET, "4.7.5"),
     Fault.CERTIFICATE: (Action.HOLD, Scope.ACCOUNT, "4.7.5"),
     Fault.NO_TLS: (Action.HOLD, Scope.ACCOUNT, "4.7.10"),
+    Fault.UNTRUSTED: (Action.DEFER, Scope.TARGET, "4.7.5"),
     Fault.NO_LOGIN: (Action.HOLD, Scope.ACCOUNT, "4.7.10"),
     Fault.SECRET: (Action.HOLD, Scope.ACCOUNT, "4.7.8"),
     Fault.CONSENT: (Action.HOLD, Scope.ACCOUNT, "4.7.8"),

@@ -15,10 +15,12 @@ from relay.delivery.dispatcher import Dispatcher
 from relay.delivery.outgoing import Context, Outgoing, make_outgoing
 from relay.delivery.recording import Sending
 from relay.delivery.route import Route, TlsPolicy
+from relay.delivery.trust import Trust
 from relay.delivery.unreachable import Unreachable
 from relay.dns import Resolver
 from relay.events import Event, EventType
 from relay.facts.addresses import Addresses
+from relay.facts.sts import Sts
 from relay.facts.tokens import Tokens
 from relay.http import HttpClient
 from relay.mail.address import Address, parse_address
@@ -125,6 +127,7 @@ class House:
     signers: dict[str, Any] = field(default_factory=dict)
     delegated: tuple[Signer, ...] = ()
     changes: dict[str, Any] = field(default_factory=dict)
+    policies: dict[str, Sts] = field(default_factory=dict)
     count: int = 0
 
     def __post_init__(self) -> None:
@@ -205,13 +208,19 @@ class House:
     async def batch(self, *recipients: str | Recipient, decision: Decision | None = None, **fields: Any) -> Batch:
         """One transaction to the host of the first recipient's domain, without anybody deciding anything."""
         entry = await self.put(*recipients, **fields)
-        port = self.active.snapshot.settings.delivery.port
+        delivery = self.active.snapshot.settings.delivery
         domain = entry.deliveries[0].recipient.address.ascii_domain
-        route = Route(f"domain:{domain}", domain, port, TlsPolicy.OPPORTUNISTIC, is_domain=True)
+        route = Route(
+            f"domain:{domain}", domain, delivery.port, TlsPolicy.OPPORTUNISTIC, is_domain=True, ca=delivery.ca
+        )
         return Batch(entry.message, entry.deliveries, decision or AS_IT_IS, route, self.active)
 
     def attempts(self) -> Attempts:
-        return Attempts(World(self.spool, self.resolver, self.clock, self.unreachable, self.tokens()))
+        trust = Trust(self.policy_of)
+        return Attempts(World(self.spool, self.resolver, self.clock, self.unreachable, self.tokens(), trust))
+
+    async def policy_of(self, domain: str) -> Sts:
+        return self.policies.get(domain, Sts())
 
     def tokens(self) -> Tokens:
         """The tokens of another worker."""

@@ -106,6 +106,7 @@ FAULTS = {
     Fault.TLS: (*DEFER_TARGET, "4.7.5"),
     Fault.CERTIFICATE: (*HOLD_ACCOUNT, "4.7.5"),
     Fault.NO_TLS: (*HOLD_ACCOUNT, "4.7.10"),
+    Fault.UNTRUSTED: (*DEFER_TARGET, "4.7.5"),
     Fault.NO_LOGIN: (*HOLD_ACCOUNT, "4.7.10"),
     Fault.SECRET: (*HOLD_ACCOUNT, "4.7.8"),
     Fault.CONSENT: (*HOLD_ACCOUNT, "4.7.8"),
