@@ -92,7 +92,7 @@ class Worker:
         settings = self._settings
         self._spool: Spool = open_spool(settings.store, worker=self._who.name, pid=self._who.pid, clock=self._clock)
         servers = [str(server) for server in settings.dns.servers]
-        self._resolver = Resolver(servers, settings.dns.timeout, clock=self._clock)
+        self._resolver = Resolver(servers, settings.dns.timeout, validating=settings.dns.validating, clock=self._clock)
         self._addresses = Addresses(lambda: self._active, self._spool, self._clock, wake=self._wake_courier)
         self._dispatcher = Dispatcher(
             Sending(lambda: self._active, self._spool, self._resolver, self._clock, self._journal, self._addresses)

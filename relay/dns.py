@@ -56,6 +56,7 @@ class Answer(Generic[Record]):
         False  # signed, and checked by a server that we were told to trust or that runs on this machine
     )
     reason: str = ""  # plain words, for anything but OK
+    name: str = ""  # where the records are, when aliases led there
 
 
 class Mx(NamedTuple):
@@ -101,6 +102,8 @@ class Resolver:
 
     Args:
         servers: "127.0.0.1:2053", "[::1]:53" or a bare address; none means those of the system's resolv.conf.
+        validating: the servers check DNSSEC, and nobody can write on the way to them. Those on this machine are
+            believed without that.
         timeout: seconds for one question in all, over every server and retry.
         clock: tells when remembered answers have run out.
         cache_size: the number of answers to remember.
@@ -110,11 +113,12 @@ class Resolver:
         ValueError: a server is not an address, or not with a port.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each has a default, and is named
         self,
         servers: Sequence[str] = (),
         timeout: float = 5.0,
         *,
+        validating: bool = False,
         clock: Clock | None = None,
         cache_size: int = 20_000,
         shuffle: Callable[[list[Mx]], None] | None = None,
@@ -122,7 +126,8 @@ class Resolver:
         self._clock = clock or SystemClock()
         self._shuffle = shuffle or random.SystemRandom().shuffle
         self._stub = _stub(servers, timeout)
-        self._named = bool(servers)
+        # RFC 6840 5.7: our queries set AD to be told. Believed only over a path that nobody else can write on.
+        self._is_believed = validating or all(_is_here(server) for server in self._stub.nameservers)
         self._cache: OrderedDict[tuple[str, str], Answer[Any]] = OrderedDict()
         self._cache_size = cache_size
         self._flights: dict[tuple[str, str], asyncio.Task[Answer[Any]]] = {}
@@ -162,6 +167,7 @@ class Resolver:
             min(answer.expires for answer in families),
             all(answer.authenticated for answer in parts),
             worst.reason,
+            next((answer.name for answer in found if answer.name), ""),
         )
 
     async def lookup_ptr(self, address: str) -> Answer[str]:
@@ -273,7 +279,7 @@ class Resolver:
 
     async def _resolve(self, name: dns.name.Name, rdtype: str, what: str) -> Answer[Any]:
         """Ask, and ask on where an answer stops half-way along a chain of aliases."""
-        ttl = MAX_TTL
+        ttl, asked = MAX_TTL, name
         authenticated = True
         for _ in range(MAX_ALIASES):
             try:
@@ -281,13 +287,14 @@ class Resolver:
             except dns.resolver.NXDOMAIN as error:
                 response: dns.message.QueryMessage = error.kwargs["responses"][name]
                 ttl = min(ttl, response.resolve_chaining().minimum_ttl)
-                secure = authenticated and bool(self._named and response.flags & dns.flags.AD)
+                secure = authenticated and self._is_authentic(response)
                 return Answer(Status.NXDOMAIN, (), self._expiry(ttl), secure, f"no such name for {what}")
             ttl = min(ttl, found.chaining_result.minimum_ttl)
-            authenticated = authenticated and self._is_authenticated(found)
+            authenticated = authenticated and self._is_authentic(found.response)
             if found.rrset is not None:
                 records = _records(found.rrset, rdtype)
-                return Answer(Status.OK, records, self._expiry(ttl), authenticated)
+                where = "" if found.canonical_name == asked else _host(found.canonical_name)
+                return Answer(Status.OK, records, self._expiry(ttl), authenticated, name=where)
             if found.canonical_name == name or found.response.authority:
                 return Answer(Status.NODATA, (), self._expiry(ttl), authenticated, f"no {what}")
             name = found.canonical_name
@@ -297,10 +304,8 @@ class Resolver:
         # Asking again would not help: somebody has to repair the records, as with a record that is missing.
         return Answer(Status.NODATA, (), self._expiry(MIN_TTL), reason=f"the aliases for {what} lead nowhere")
 
-    def _is_authenticated(self, found: dns.resolver.Answer) -> bool:
-        # RFC 6840 5.7: our queries set AD to be told. Believed only over a path that nobody else can write on.
-        trusted = self._named or ipaddress.ip_address(str(found.nameserver)).is_loopback
-        return trusted and bool(found.response.flags & dns.flags.AD)
+    def _is_authentic(self, response: dns.message.Message) -> bool:
+        return self._is_believed and bool(response.flags & dns.flags.AD)
 
     def _expiry(self, ttl: float) -> float:
         return self._clock.now() + min(max(ttl, MIN_TTL), MAX_TTL)
@@ -347,6 +352,11 @@ def _server(text: str) -> dns.nameserver.Nameserver:
     if not address:
         raise ValueError(f"{text!r} is not an address with a port, such as 127.0.0.1:53 or [::1]:53")
     return dns.nameserver.Do53Nameserver(address, int(port))
+
+
+def _is_here(server: str | dns.nameserver.Nameserver) -> bool:
+    address = _address(server if isinstance(server, str) else server.answer_nameserver())
+    return bool(address) and ipaddress.ip_address(address).is_loopback
 
 
 def _address(text: str) -> str:

@@ -199,6 +199,11 @@ class Dns(Model):
         description="IP addresses of name servers, with a port if not 53. Left out: those of /etc/resolv.conf.",
     )
     timeout: Duration = duration("5s", "How long one look-up may take in all.")
+    validating: bool = Field(
+        default=False,
+        description="The servers check DNSSEC, and nobody can change answers on the way. "
+        "Servers on this machine are believed without it.",
+    )
 
 
 class Limits(Model):

@@ -62,7 +62,12 @@ class Dispatcher:
             sending.clock,
         )
         self._world = World(
-            sending.spool, sending.resolver, sending.clock, Unreachable(), tokens, Trust(self.policies.about)
+            sending.spool,
+            sending.resolver,
+            sending.clock,
+            Unreachable(),
+            tokens,
+            Trust(self.policies.about, sending.resolver),
         )
         self._recorder = Recorder(sending, self.look)
         self._tasks: set[asyncio.Future[None]] = set()

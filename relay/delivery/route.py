@@ -1,7 +1,7 @@
 """From a decision to the hosts to try: mail hosts of a domain, the company's own server, or the smarthost."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from relay.config.settings import Delivery as DeliverySettings
@@ -20,6 +20,7 @@ class TlsPolicy(StrEnum):
 
     NONE = "none"
     OPPORTUNISTIC = "opportunistic"
+    ENCRYPTED = "encrypted"
     STARTTLS = "starttls"
     IMPLICIT = "implicit"
 
@@ -44,11 +45,16 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One address to connect to."""
+    """One address to connect to.
+
+    `names` are those under which TLSA records of the host may be, best first: none unless the DNS vouches for the whole
+    way from the domain to the address (RFC 7672 2.2).
+    """
 
     host: str
     ip: str
     port: int
+    names: tuple[str, ...] = field(default=(), compare=False)
 
 
 def choose_route(decision: Decision, recipient: Address, settings: DeliverySettings) -> Route:
@@ -67,19 +73,20 @@ def choose_route(decision: Decision, recipient: Address, settings: DeliverySetti
 
 async def find_targets(route: Route, resolver: Resolver) -> AsyncIterator[Target]:
     """The addresses to try, best first; raises AttemptError when there is none at all."""
-    hosts = [route.host]
+    hosts, is_vouched = [route.host], False
     if route.is_domain:
-        hosts = await _mail_hosts(route.host, resolver)
+        hosts, is_vouched = await _mail_hosts(route.host, resolver)
     found = 0
     trouble = Trouble(Fault.NO_HOST, f"no mail host of {route.host} has an address")
     for host in hosts:
         answer = await resolver.lookup_addresses(host)
         if answer.status is Status.TEMPORARY:
             trouble = Trouble(Fault.DNS, f"the addresses of {host} cannot be looked up now: {answer.reason}")
+        names = tuple(dict.fromkeys((answer.name or host, host))) if is_vouched and answer.authenticated else ()
         for ip in answer.records:
             found += 1
             if found <= _MOST_TARGETS:
-                yield Target(host, ip, route.port)
+                yield Target(host, ip, route.port, names)
     if not found:
         if trouble.fault is Fault.NO_HOST and not route.is_domain:
             # A wrong name in somebody's settings, not a verdict on the recipient.
@@ -87,10 +94,11 @@ async def find_targets(route: Route, resolver: Resolver) -> AsyncIterator[Target
         raise AttemptError(trouble, Phase.RESOLVE)
 
 
-async def _mail_hosts(domain: str, resolver: Resolver) -> list[str]:
+async def _mail_hosts(domain: str, resolver: Resolver) -> tuple[list[str], bool]:
+    """The hosts in the order to try them, and whether the DNS vouches for them."""
     answer = await resolver.hosts_for(domain)
     if answer.status is MailStatus.FOUND:
-        return [mx.host for mx in answer.hosts]
+        return [mx.host for mx in answer.hosts], answer.authenticated
     fault = {
         MailStatus.NULL_MX: Fault.NULL_MX,
         MailStatus.NO_HOSTS: Fault.NO_HOST,

@@ -18,6 +18,7 @@ import aiosmtplib
 from relay.config.secrets import SecretError
 from relay.config.settings import DeliveryTimeouts
 from relay.delivery import bearer
+from relay.delivery.dane import chain_of, check_chain
 from relay.delivery.route import Route, Target, TlsPolicy
 from relay.delivery.stream import ReplyStream
 from relay.delivery.trouble import AttemptError
@@ -30,6 +31,13 @@ from relay.policy.trust import Basis, Demand, Proof, TlsFailure
 T = TypeVar("T")
 
 _VERIFIED = (TlsPolicy.STARTTLS, TlsPolicy.IMPLICIT)
+_UNPROVEN = (TlsPolicy.NONE, TlsPolicy.OPPORTUNISTIC)
+_TLS = {
+    Proof.NOTHING: TlsPolicy.OPPORTUNISTIC,
+    Proof.ENCRYPTION: TlsPolicy.ENCRYPTED,
+    Proof.CERTIFICATE: TlsPolicy.STARTTLS,
+    Proof.RECORDS: TlsPolicy.ENCRYPTED,
+}
 
 
 @dataclass(slots=True)
@@ -75,33 +83,25 @@ async def open_session(
     Where TLS is opportunistic and fails, the session goes without; where proof is only wished for, without proof, and
     `failed` hears why.
     """
-    tls = route.tls
-    if tls is TlsPolicy.OPPORTUNISTIC and demand.proof is Proof.CERTIFICATE:
-        try:
-            session = await _open(target, route, opening, tls=TlsPolicy.STARTTLS)
-        except AttemptError as error:
-            if not demand.tentative or error.phase is not Phase.TLS:
-                raise
-            failed(error)
-        else:
-            session.trust = demand.basis
-            return session
+    tls = _TLS[demand.proof] if route.tls is TlsPolicy.OPPORTUNISTIC else route.tls
     try:
-        session = await _open(target, route, opening, tls=tls)
+        return await _open(target, route, opening, tls, demand)
     except AttemptError as error:
-        if tls is TlsPolicy.OPPORTUNISTIC and error.phase is Phase.TLS:
-            return await _open(target, route, opening, tls=TlsPolicy.NONE)
-        raise
-    if tls in _VERIFIED:
-        session.trust = demand.basis
-    return session
+        if error.phase is not Phase.TLS:
+            raise
+        if tls is TlsPolicy.OPPORTUNISTIC:
+            return await _open(target, route, opening, TlsPolicy.NONE, demand)
+        if not demand.tentative:
+            raise
+        failed(error)
+        return await open_session(target, route, opening, Demand())
 
 
-async def _open(target: Target, route: Route, opening: Opening, *, tls: TlsPolicy) -> OpenSession:
+async def _open(target: Target, route: Route, opening: Opening, tls: TlsPolicy, demand: Demand) -> OpenSession:
     timeouts, context = opening.timeouts, _context_for(tls, route.ca if tls in _VERIFIED else None)
     sock = await _connect(target, timeouts.connect)
     client = aiosmtplib.SMTP(
-        hostname=target.host,
+        hostname=demand.names[0] if demand.names else target.host,
         sock=sock,
         local_hostname=opening.hostname,
         use_tls=tls is TlsPolicy.IMPLICIT,
@@ -112,10 +112,10 @@ async def _open(target: Target, route: Route, opening: Opening, *, tls: TlsPolic
     try:
         await _step(client.connect(), Phase.GREETING)
         await _hello(client, timeouts.command)
-        await _secure(client, tls, timeouts)
+        await _secure(client, tls, timeouts, demand)
         if route.server is not None:
             await _login(client, route.server, opening)
-        return _hand_over(client, target, route)
+        return _hand_over(client, target, route, demand.basis if tls not in _UNPROVEN else Basis.NONE)
     except BaseException:
         client.close()
         raise
@@ -159,7 +159,7 @@ async def _hello(client: aiosmtplib.SMTP, timeout: float) -> None:  # noqa: ASYN
         await _step(client.helo(timeout=timeout), Phase.HELLO)
 
 
-async def _secure(client: aiosmtplib.SMTP, tls: TlsPolicy, timeouts: DeliveryTimeouts) -> None:
+async def _secure(client: aiosmtplib.SMTP, tls: TlsPolicy, timeouts: DeliveryTimeouts, demand: Demand) -> None:
     if tls in (TlsPolicy.NONE, TlsPolicy.IMPLICIT):
         return
     if not client.supports_extension("starttls"):
@@ -169,7 +169,18 @@ async def _secure(client: aiosmtplib.SMTP, tls: TlsPolicy, timeouts: DeliveryTim
             Trouble(Fault.NO_TLS, "the server does not offer STARTTLS"), Phase.TLS, TlsFailure.NO_STARTTLS
         )
     await _step(client.starttls(timeout=timeouts.connect), Phase.TLS)
+    if demand.records:
+        _prove(client, demand)
     await _step(client.ehlo(timeout=timeouts.command), Phase.HELLO)
+
+
+def _prove(client: aiosmtplib.SMTP, demand: Demand) -> None:
+    connection = None if client.transport is None else client.transport.get_extra_info("ssl_object")
+    chain = [] if connection is None else chain_of(connection)
+    failure = check_chain(chain, demand.records, demand.names)
+    if failure is not None:
+        text = f"the certificate of {demand.names[0]} is not what its TLSA records allow: {failure}"
+        raise AttemptError(Trouble(Fault.CERTIFICATE, text), Phase.TLS, failure)
 
 
 async def _login(client: aiosmtplib.SMTP, server: Server, opening: Opening) -> None:
@@ -268,7 +279,7 @@ def _reply_or_trouble(code: int, message: str) -> Reply | Trouble:
         return Trouble(Fault.PROTOCOL, "the server's answer is not SMTP")
 
 
-def _hand_over(client: aiosmtplib.SMTP, target: Target, route: Route) -> OpenSession:
+def _hand_over(client: aiosmtplib.SMTP, target: Target, route: Route, trust: Basis) -> OpenSession:
     # uvloop's transports are asyncio's by duty, not by descent.
     transport = cast("asyncio.Transport | None", client.transport)
     if transport is None or transport.is_closing():
@@ -278,7 +289,7 @@ def _hand_over(client: aiosmtplib.SMTP, target: Target, route: Route) -> OpenSes
     ssl_object = transport.get_extra_info("ssl_object")
     tls = ssl_object.version() if ssl_object is not None else None
     transport.set_write_buffer_limits(high=256 * 1024)
-    return OpenSession(target, route, stream, dict(client.esmtp_extensions), tls)
+    return OpenSession(target, route, stream, dict(client.esmtp_extensions), tls, trust)
 
 
 def _context_for(tls: TlsPolicy, ca: str | None) -> ssl.SSLContext:
@@ -300,8 +311,8 @@ def _tls_context(tls: TlsPolicy, ca: str | None, *state: int) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca is not None:
         context.load_verify_locations(ca)
-    if tls is TlsPolicy.OPPORTUNISTIC:
-        # RFC 7435: encryption without proof beats none; proof would need DANE or MTA-STS.
+    if tls in (TlsPolicy.OPPORTUNISTIC, TlsPolicy.ENCRYPTED):
+        # RFC 7435: encryption without proof beats none. What DANE asks for is looked at behind the handshake.
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from relay.delivery.route import Route, Target, TlsPolicy
 from relay.delivery.trouble import AttemptError
+from relay.dns import Resolver, Status
 from relay.facts.sts import Sts
+from relay.policy.dane import read_tlsa
 from relay.policy.outcome import Fault, Phase, Trouble
-from relay.policy.trust import Basis, Demand, Proof, Refusal, demand_of
+from relay.policy.trust import Basis, Demand, HostRecords, Proof, Refusal, TlsFailure, demand_of
 
 _VERIFIED = (TlsPolicy.STARTTLS, TlsPolicy.IMPLICIT)
 _UNPROVEN, _CONFIGURED = Demand(), Demand(Basis.SETTINGS, Proof.CERTIFICATE)
@@ -18,6 +20,7 @@ class Trust:
     """What one worker asks of mail hosts; `policy_of` tells what a domain says about MTA-STS."""
 
     policy_of: Callable[[str], Awaitable[Sts]]
+    resolver: Resolver
 
     async def of_route(self, route: Route) -> Sts:
         """What the domain that a route leads to says about all its hosts."""
@@ -29,7 +32,19 @@ class Trust:
         """What `target` has to prove; raises AttemptError when it may get nothing."""
         if not route.is_domain:
             return _CONFIGURED if route.tls in _VERIFIED else _UNPROVEN
-        demand = demand_of(route.host, target.host, sts.policy)
+        demand = demand_of(route.host, target.host, sts.policy, await self._records(target))
         if isinstance(demand, Refusal):
             raise AttemptError(Trouble(Fault.UNTRUSTED, demand.reason), Phase.TLS, demand.failure)
         return demand
+
+    async def _records(self, target: Target) -> HostRecords | None:
+        """The TLSA records of a host, None where there are none that the DNS vouches for; raises AttemptError."""
+        for name in target.names:
+            answer = await self.resolver.lookup(f"_{target.port}._tcp.{name}", "TLSA")
+            if answer.status is Status.TEMPORARY:
+                # RFC 7672 2.1.3: without an answer that can be believed, the host is as good as out of reach.
+                text = f"the TLSA records of {name} cannot be looked up now: {answer.reason}"
+                raise AttemptError(Trouble(Fault.DNS, text), Phase.TLS, TlsFailure.DNSSEC)
+            if answer.status is Status.OK and answer.authenticated:
+                return HostRecords(name, read_tlsa(answer.records))
+        return None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from relay.policy.dane import Tlsa
 from relay.policy.sts import StsMode, StsPolicy
 
 
@@ -10,6 +11,7 @@ class Basis(StrEnum):
     """Why we believe that we talk to the host we mean."""
 
     NONE = "none"  # we do not know: nobody asked for proof, or who asked only wants to hear of it
+    DANE = "dane"
     STS = "mta-sts"
     SETTINGS = "settings"  # our own configuration demands a valid certificate
 
@@ -18,7 +20,9 @@ class Proof(StrEnum):
     """What is asked of a host."""
 
     NOTHING = "nothing"  # TLS if it can
+    ENCRYPTION = "encryption"  # TLS, with whatever certificate
     CERTIFICATE = "certificate"  # TLS, with a certificate that is valid for its name
+    RECORDS = "records"  # TLS, with a certificate that its TLSA records allow
 
 
 class TlsFailure(StrEnum):
@@ -29,6 +33,7 @@ class TlsFailure(StrEnum):
     EXPIRED = "certificate-expired"
     NOT_TRUSTED = "certificate-not-trusted"
     OTHER = "validation-failure"
+    DNSSEC = "dnssec-invalid"
     FETCH = "sts-policy-fetch-error"
     INVALID = "sts-policy-invalid"
     WEB_CERTIFICATE = "sts-webpki-invalid"
@@ -38,6 +43,7 @@ class TlsFailure(StrEnum):
 class Demand:
     """What a host has to prove, and on whose word. `tentative`: who does not prove it gets the mail all the same.
 
+    `records` are the host's, and `names` those that it may have by them, the first one being that to ask for.
     `failure` is what is wrong before anybody has connected, and told to those who only want to hear of it.
     """
 
@@ -45,6 +51,16 @@ class Demand:
     proof: Proof = Proof.NOTHING
     tentative: bool = False
     failure: TlsFailure | None = None
+    records: tuple[Tlsa, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostRecords:
+    """The TLSA records of a host that its zone vouches for: those that can be used, under the name `base`."""
+
+    base: str
+    usable: tuple[Tlsa, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +71,21 @@ class Refusal:
     failure: TlsFailure
 
 
-def demand_of(domain: str, host: str, sts: StsPolicy | None) -> Demand | Refusal:
-    """What `host` has to prove to get mail of `domain`, whose policy is `sts`."""
+def demand_of(domain: str, host: str, sts: StsPolicy | None, tlsa: HostRecords | None = None) -> Demand | Refusal:
+    """What `host` has to prove to get mail of `domain`, whose policy is `sts`; `tlsa` is None where DANE says nothing.
+
+    DANE goes before MTA-STS (RFC 8461 2). Records of which none can be used still say that there is TLS (RFC 7672 2.2).
+    """
+    if tlsa is not None and tlsa.usable:
+        names = tuple(dict.fromkeys((tlsa.base, host, domain)))
+        return Demand(Basis.DANE, Proof.RECORDS, records=tlsa.usable, names=names)
+    demand = _demand_by_sts(domain, host, sts)
+    if tlsa is not None and isinstance(demand, Demand) and (demand.tentative or demand.proof is Proof.NOTHING):
+        return Demand(Basis.NONE, Proof.ENCRYPTION)
+    return demand
+
+
+def _demand_by_sts(domain: str, host: str, sts: StsPolicy | None) -> Demand | Refusal:
     if sts is None or sts.mode is StsMode.NONE:
         return Demand()
     enforced = sts.mode is StsMode.ENFORCE

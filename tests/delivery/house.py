@@ -216,7 +216,7 @@ class House:
         return Batch(entry.message, entry.deliveries, decision or AS_IT_IS, route, self.active)
 
     def attempts(self) -> Attempts:
-        trust = Trust(self.policy_of)
+        trust = Trust(self.policy_of, self.resolver)
         return Attempts(World(self.spool, self.resolver, self.clock, self.unreachable, self.tokens(), trust))
 
     async def policy_of(self, domain: str) -> Sts:

@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import dns.asyncresolver
+import dns.flags
+import dns.message
 import dns.resolver
 import pytest
 from hypothesis import given
@@ -307,6 +309,24 @@ async def test_signed_answers_are_known_as_such() -> None:
         assert (await resolver.lookup_addresses("mx.klant.example")).authenticated
         assert (await resolver.lookup_txt("nergens.example")).authenticated
         assert (await resolver.hosts_for("klant.example")).authenticated
+
+
+async def test_servers_elsewhere_are_believed_only_when_we_are_told_to() -> None:
+    response = dns.message.Message()
+    response.flags |= dns.flags.AD
+    for servers, validating, believed in (
+        (["192.0.2.1"], False, False),
+        (["192.0.2.1"], True, True),
+        (["127.0.0.1", "192.0.2.1:5353"], False, False),
+        (["127.0.0.1", "[::1]:5353"], False, True),
+    ):
+        assert Resolver(servers, validating=validating)._is_authentic(response) is believed
+
+
+async def test_an_answer_says_where_aliases_led(server: DnsServer, resolver: Resolver) -> None:
+    server.zones.publish("alias.example", "CNAME", "mx.klant.example.")
+    assert (await resolver.lookup_addresses("alias.example")).name == "mx.klant.example"
+    assert (await resolver.lookup_addresses("mx.klant.example")).name == ""
 
 
 async def test_unsigned_answers_are_known_as_such(resolver: Resolver) -> None:
