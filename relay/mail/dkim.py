@@ -8,6 +8,7 @@ import base64
 import hashlib
 import re
 from functools import lru_cache
+from typing import Protocol, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -46,13 +47,30 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _LINE = 72
 
 
+class Sink(Protocol):
+    """What a canonical form flows into: a hash of hashlib, or something like it."""
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        """Take more octets."""
+        ...
+
+    def copy(self) -> Self:
+        """The same, to go on from here."""
+        ...
+
+    def digest(self) -> bytes:
+        """The hash."""
+        ...
+
+
 class BodyHash:
     """The relaxed body hash (RFC 6376 3.4.4) of a body with CRLF line ends, fed in blocks of any size."""
 
     __slots__ = ("_has_text", "_hash", "_line_ends", "_rest")
 
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
+    def __init__(self, sink: "Sink | None" = None) -> None:
+        """`sink` takes the relaxed form instead of a hash."""
+        self._hash: Sink = sink or hashlib.sha256()
         self._has_text = False
         # Blank ends count only when text follows: whole line ends, and behind them one of "", " ", "\r", " \r".
         self._line_ends = 0
@@ -75,10 +93,14 @@ class BodyHash:
 
     def digest(self) -> str:
         """The base64 text for `bh=` of all blocks so far."""
+        return base64.b64encode(self.ended().digest()).decode("ascii")
+
+    def ended(self) -> "Sink":
+        """The hash, or the sink, of a body that ends here."""
         final = self._hash.copy()
         if self._has_text:
             final.update(b"\r\n")
-        return base64.b64encode(final.digest()).decode("ascii")
+        return final
 
     def _emit_line_ends(self) -> None:
         while self._line_ends:
