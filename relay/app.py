@@ -36,7 +36,7 @@ from relay.intake.submission import Common, SubmissionDesk
 from relay.journal import Journal, metrics_page
 from relay.log import set_up_log
 from relay.notices.courier import Courier, Posting
-from relay.smtpd import Server, TlsMode, listen
+from relay.smtpd import Balanced, Server, TlsMode, listen
 from relay.store.open import open_spool
 from relay.store.spool import Origin, Spool, SpoolError
 from relay.web.address_calls import AddressCalls
@@ -209,8 +209,9 @@ class Worker:
             tasks.create_task(self._web.run_on(web))
 
     async def _serve(self, listener: Listener | MxListener, gates: Callable[[Peer], Gate]) -> Server:
+        sock = _bind(listener.address)
         return await listen(
-            _bind(listener.address),
+            Balanced(sock, listener.proxy) if listener.proxy else sock,
             gates,
             tls=TlsMode(listener.tls),
             ssl_context=self._tls_now if listener.tls != "none" else None,

@@ -56,6 +56,11 @@ class Listener(Model):
 
     address: Listening = Field(description="IP address and port: 0.0.0.0:587 or [::]:587.")
     tls: ListenerTls = Field(description="starttls, implicit (TLS from the first octet), or none.")
+    proxy: tuple[Network, ...] = Field(
+        default=(),
+        strict=False,
+        description="Load balancers that begin each connection with a PROXY header; from others none is taken.",
+    )
 
 
 class MxListener(Model):
@@ -63,6 +68,11 @@ class MxListener(Model):
 
     address: Listening = Field(description="IP address and port: 0.0.0.0:25 or [::]:25.")
     tls: Literal["starttls", "none"] = Field(description="starttls or none.")
+    proxy: tuple[Network, ...] = Field(
+        default=(),
+        strict=False,
+        description="Load balancers that begin each connection with a PROXY header; from others none is taken.",
+    )
 
 
 class WebListener(Model):

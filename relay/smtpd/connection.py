@@ -20,6 +20,8 @@ from relay.smtpd.tls import Begun, TlsMode, start_tls
 from relay.smtpd.wire import Gone, Wire
 
 _MAX_COMMAND = 2048
+# How other protocols begin: whoever speaks them was led here, perhaps to have commands said in their name.
+_FOREIGN = frozenset(("PROXY", "GET", "HEAD", "POST", "PUT", "OPTIONS", "CONNECT"))
 
 
 @dataclass(slots=True)
@@ -38,8 +40,8 @@ class Surroundings:
 class Connection(Wire):
     """One session as one task. Subclasses add the commands."""
 
-    def __init__(self, surroundings: Surroundings, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
+    def __init__(self, surroundings: Surroundings, loop: asyncio.AbstractEventLoop, source: Peer | None = None) -> None:
+        super().__init__(loop, source)
         self._surroundings = surroundings
         self._settling: asyncio.Task[Reply] | None = None
         self._listening = False
@@ -103,6 +105,10 @@ class Connection(Wire):
 
     async def _perform(self, verb: str, argument: str | None) -> None:
         method: Callable[[str | None], Coroutine[Any, Any, None]] | None = self._smtp_methods.get(verb)
+        if verb in _FOREIGN:
+            self._refuse(verb, replies.FOREIGN_PROTOCOL)
+            self._hang_up()
+            raise Gone
         if method is None:
             self._refuse(verb[:16], replies.UNKNOWN_COMMAND)
             return

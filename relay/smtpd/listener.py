@@ -11,6 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from relay.intake.gate import Gate, Peer
+from relay.smtpd.balanced import Balanced, BalancedSocket
 from relay.smtpd.connection import Surroundings
 from relay.smtpd.tls import TlsMode
 from relay.smtpd.transaction import Session
@@ -26,7 +27,7 @@ def log_failure(verb: str, peer: Peer, error: BaseException) -> None:
 class Server:
     """A listener at work."""
 
-    def __init__(self, server: asyncio.Server, surroundings: Surroundings) -> None:
+    def __init__(self, server: asyncio.Server | BalancedSocket, surroundings: Surroundings) -> None:
         self._server = server
         self._surroundings = surroundings
         self._empty = asyncio.Event()
@@ -71,7 +72,7 @@ class Server:
 
 
 async def listen(
-    where: socket.socket | tuple[str, int],
+    where: socket.socket | tuple[str, int] | Balanced,
     gate_factory: Callable[[Peer], Gate],
     *,
     tls: TlsMode = TlsMode.NONE,
@@ -89,10 +90,13 @@ async def listen(
     loop = asyncio.get_running_loop()
     surroundings = Surroundings(gate_factory, tls, ssl_context, report)
 
-    def session() -> Session:
-        return Session(surroundings, loop)
+    def session(source: Peer | None = None) -> Session:
+        return Session(surroundings, loop, source)
 
-    if isinstance(where, socket.socket):
+    server: asyncio.Server | BalancedSocket
+    if isinstance(where, Balanced):
+        server = BalancedSocket(where, session, backlog=_BACKLOG)
+    elif isinstance(where, socket.socket):
         server = await loop.create_server(session, sock=where, backlog=_BACKLOG)
     else:
         server = await loop.create_server(session, where[0], where[1], backlog=_BACKLOG)

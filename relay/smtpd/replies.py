@@ -26,6 +26,7 @@ LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long")
 BARE_LF = Reply(500, "5.5.2", "Lines end in CRLF")
 BAD_CHARACTER = Reply(500, "5.5.2", "Character not allowed in a command")
 UNKNOWN_COMMAND = Reply(500, "5.5.1", "Unknown command")
+FOREIGN_PROTOCOL = Reply(500, "5.5.1", "This is SMTP")
 AUTH_LINE_TOO_LONG = Reply(500, "5.5.6", "Authentication line too long")
 
 NO_ARGUMENT = Reply(501, "5.5.4", "No argument allowed")

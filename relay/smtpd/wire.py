@@ -45,10 +45,12 @@ class Wire(SMTP):
 
     commands: tuple[str, ...] = ()
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, source: Peer | None = None) -> None:
+        """`source` is who connects, where the socket shows a load balancer."""
         # The host name is the gate's; any text keeps aiosmtpd from asking the resolver, which would block.
         super().__init__(_NoHooks(), hostname="unused", loop=loop)
         self._clock = loop.time
+        self._source = source
         self._lines = CommandLines()
         self._out: list[str] = []
         self._receiver: Receiver | None = None
@@ -78,7 +80,7 @@ class Wire(SMTP):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, unless the peer has left already and its address with it."""
         self._wire = cast(asyncio.Transport, transport)
-        peer = peer_of(transport)
+        peer = self._source or peer_named(transport.get_extra_info("peername"))
         if peer is None:
             self._wire.abort()
             return
@@ -242,9 +244,8 @@ class Wire(SMTP):
             self._watch()
 
 
-def peer_of(transport: asyncio.BaseTransport) -> Peer | None:
-    """The remote end as the socket shows it; None when it shows none any more."""
-    name = transport.get_extra_info("peername")
+def peer_named(name: object) -> Peer | None:
+    """The remote end by its name as sockets have it; None when the socket shows none any more."""
     if not isinstance(name, tuple) or len(name) < 2:
         return None
     address = ip_address(str(name[0]).partition("%")[0])

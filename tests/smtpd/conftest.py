@@ -1,9 +1,11 @@
 """Every test here runs on the standard library's event loop and on uvloop, against a real listener on loopback."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ import trustme
 import uvloop
 
 from relay.intake.gate import Peer
-from relay.smtpd import Server, TlsMode, listen
+from relay.smtpd import Balanced, Server, TlsMode, listen
 
 from .recording import RecordingGate
 
@@ -102,6 +104,12 @@ class House:
         self.clients.append(client)
         return client
 
+    async def call_over(self, sock: socket.socket, **options: Any) -> Client:
+        """A client on a connection that exists already."""
+        client = Client(*await asyncio.open_connection(sock=sock, **options))
+        self.clients.append(client)
+        return client
+
     async def greeted(self, **options: Any) -> Client:
         """A client that has said EHLO."""
         client = await self.call(**options)
@@ -119,6 +127,7 @@ class House:
 
 
 Open = Callable[..., Awaitable[House]]
+LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
 @pytest.fixture
@@ -146,3 +155,20 @@ async def house(server_tls: ssl.SSLContext) -> AsyncIterator[Open]:
         await made.server.stop(0)
         assert all(gate.closed == 1 for gate in made.gates)
         assert made.server.sessions == 0
+
+
+@pytest.fixture
+async def balanced(house: Open, server_tls: ssl.SSLContext) -> Open:
+    async def open_house(tls: TlsMode = TlsMode.NONE, balancers=LOOPBACK) -> House:
+        made = await house()
+        await made.server.stop(0)
+        made.server = await listen(
+            Balanced(socket.create_server(("127.0.0.1", 0)), balancers),
+            made.make_gate,
+            tls=tls,
+            ssl_context=lambda: server_tls,
+            report=made.report,
+        )
+        return made
+
+    return open_house

@@ -13,7 +13,7 @@ from relay.mail.envelope import Body, MailParameters, Notify, Recipient, Ret
 from relay.mail.reply import Reply
 from relay.smtpd import TlsMode, listen, log_failure
 from relay.smtpd.transaction import Session
-from relay.smtpd.wire import peer_of
+from relay.smtpd.wire import peer_named
 
 from .conftest import House
 from .recording import RecordingGate
@@ -192,7 +192,7 @@ def test_peers(name: object, peer: str | None) -> None:
         def get_extra_info(self, _: str) -> object:
             return name
 
-    found = peer_of(Transport())  # type: ignore[arg-type]
+    found = peer_named(Transport().get_extra_info("peername"))
     assert (str(found.address) if found else None) == peer
 
 
