@@ -28,11 +28,13 @@ from relay.fetch.fetcher import Fetcher, Fetching
 from relay.http import HttpClient
 from relay.incoming.examine import Examiner
 from relay.intake.gate import Gate, Peer
-from relay.intake.limits import Connections, Rate, Receiving
+from relay.intake.guard import GuardWorld, LoginGuard
+from relay.intake.limits import Connections, Errors, Guesses, Rate, Receiving
 from relay.intake.logins import Logins
 from relay.intake.mx import MxDesk
 from relay.intake.session import Office, Session
 from relay.intake.submission import Common, SubmissionDesk
+from relay.intake.tally import Share, Tallies
 from relay.journal import Journal, metrics_page
 from relay.log import set_up_log
 from relay.notices.courier import Courier, Posting
@@ -82,6 +84,7 @@ class Worker:
         self._servers: list[Server] = []
         self._web: WebServer | None = None
         self._tls: ssl.SSLContext | None = None
+        self._logins: LoginGuard | None = None
         self._reload_now = asyncio.Event()
         self._trouble = "starting"
         self._not_taken: Change | None = None
@@ -148,7 +151,12 @@ class Worker:
 
     async def _listen(self, tasks: asyncio.TaskGroup) -> None:
         listeners = self._settings.listeners
-        logins, rate, receiving = Logins(), Rate(), Receiving()
+        receiving = Receiving()
+        tallies = Tallies(Share.of_worker(self._who.name))
+        rate, errors = Rate(tallies), Errors(tallies)
+        self._logins = LoginGuard(
+            Logins(), GuardWorld(Guesses(tallies), lambda: self._spool.facts, self._clock, self._journal.emit)
+        )
 
         def office() -> Office:
             """Connections are counted for each kind of listener: a storm from outside must not shut out our apps."""
@@ -158,13 +166,15 @@ class Worker:
                 self._clock,
                 self._journal,
                 self._dispatcher,
-                Connections(),
+                Connections(tallies),
                 receiving,
+                errors,
+                rate,
             )
 
         apps, outside = office(), office()
 
-        common = Common(lambda: self._active, logins, rate, self._clock, self._addresses)
+        common = Common(lambda: self._active, self._logins, rate, self._clock, self._addresses)
 
         def submission(peer: Peer) -> Gate:
             desk = SubmissionDesk(common, peer)
@@ -186,7 +196,7 @@ class Worker:
             if listener is not None:
                 self._servers.append(await self._serve(listener, gates))
         if listeners.web is not None:
-            api = Api(lambda: self._active, logins, self._clock, self._journal)
+            api = Api(lambda: self._active, self._logins, self._clock, self._journal)
             pages = Pages()
             confirm = ConfirmPage(lambda: self._active, self._addresses, pages, self._clock, self._journal)
             consent = ConsentPage(
@@ -265,6 +275,7 @@ class Worker:
             "sessions": sum(server.sessions for server in self._servers),
             "in_hand": self._dispatcher.in_hand,
             "config_error": str(error) if error else "",
+            "locked": list(self._logins.locked()) if self._logins else [],
         }
 
     async def _sweep(self) -> None:

@@ -22,6 +22,7 @@ class EventType(StrEnum):
     TAKEN_OVER = "taken-over"
     LOGIN = "login"
     LOGIN_FAILED = "login-failed"
+    LOGIN_LOCKED = "login-locked"
     REFUSED = "refused"
     RECEIVED = "received"
     DELIVERED = "delivered"

@@ -19,6 +19,7 @@ _WARNINGS = {
     EventType.MAILBOX_FAILED,
     EventType.EXPIRED,
     EventType.LOGIN_FAILED,
+    EventType.LOGIN_LOCKED,
     EventType.TAKEN_OVER,
     EventType.DOMAIN_AT_RISK,
     EventType.DOMAIN_LOST,

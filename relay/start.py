@@ -22,6 +22,7 @@ import structlog
 
 from relay.config.settings import Settings
 from relay.config.values import Endpoint
+from relay.intake.tally import TALLIES, make_memory
 from relay.store.open import store_path
 from relay.supervisor import command
 
@@ -46,7 +47,12 @@ def start(config: Path, settings: Settings, load: Callable[[], Work]) -> NoRetur
     lock = _lock_store(store_path(settings.store))
     _check_ports(settings)
     # prometheus_client looks for it when it is imported.
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_folder(lock)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder = _metrics_folder(lock)
+    workers_wanted = settings.workers or os.cpu_count() or 1
+    # Names of metrics end in .db, and nothing else in there is looked at.
+    memory = Path(folder, "tallies")
+    make_memory(memory, workers_wanted)
+    os.environ[TALLIES] = f"{workers_wanted}:{memory}"
     work = load()
     instance = secrets.token_hex(4)
     lifeline = os.pipe()
@@ -56,7 +62,7 @@ def start(config: Path, settings: Settings, load: Callable[[], Work]) -> NoRetur
     gc.collect()
     gc.freeze()
     workers: list[tuple[int, int]] = []
-    for number in range(settings.workers or os.cpu_count() or 1):
+    for number in range(workers_wanted):
         name = f"{instance}.{number}.1"
         workers.append(_fork(partial(work, config, name, lifeline[0]), lifeline, workers))
     for fd in (*lifeline, *(notices for _, notices in workers)):

@@ -115,17 +115,21 @@ def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
     from relay.facts.domains import DomainFacts
     from relay.incoming.examine import Examiner
     from relay.intake.gate import Peer
-    from relay.intake.limits import Rate
+    from relay.intake.guard import GuardWorld, LoginGuard
+    from relay.intake.limits import Guesses, Rate
     from relay.intake.logins import Logins
     from relay.intake.mx import MxDesk
     from relay.intake.submission import Common, SubmissionDesk
+    from relay.intake.tally import Tallies
     from relay.store.open import visit_spool
 
     settings, clock = snapshot.settings, SystemClock()
     active = Active(snapshot, Keyring.load(settings))
     resolver = Resolver([str(server) for server in settings.dns.servers], settings.dns.timeout, clock=clock)
     nowhere, addresses = Peer(ip_address("::"), 0), Addresses(lambda: active, _Looking(facts), clock)
-    common = Common(lambda: active, Logins(), Rate(), clock, addresses)
+    tallies = Tallies()
+    guard = LoginGuard(Logins(), GuardWorld(Guesses(tallies), lambda: facts, clock, lambda _: None))
+    common = Common(lambda: active, guard, Rate(tallies), clock, addresses)
 
     def submission(app: str) -> SubmissionDesk:
         desk = SubmissionDesk(common, nowhere)

@@ -45,7 +45,15 @@ def needs_attention(workers: Sequence[WorkerStatus]) -> list[str]:
     if not workers:
         return ["no worker is alive: the relay is not running"]
     errors = {str(worker.detail["config_error"]) for worker in workers if worker.detail.get("config_error")}
-    return [f"the configuration is wrong, the last good one stays: {error}" for error in sorted(errors)]
+    locks = {str(lock) for worker in workers for lock in _listed(worker.detail.get("locked"))}
+    return [
+        *(f"the configuration is wrong, the last good one stays: {error}" for error in sorted(errors)),
+        *(f"logins of {lock} are locked for a while: too many were refused" for lock in sorted(locks)),
+    ]
+
+
+def _listed(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
 
 
 def _failing(webhooks: Sequence[Fact], now: float) -> Iterator[str]:

@@ -225,7 +225,13 @@ class Limits(Model):
         default=1000, description="Connections of one worker at once: of our apps, and as many of other servers."
     )
     connections_per_peer: Count = Field(
-        default=50, description="Connections from one IP address to one worker at once."
+        default=100, description="Connections from one IP address at once; from a network, four times as many."
+    )
+    messages_per_peer: Count = Field(
+        default=600, description="Messages of one other server in a minute; of a network, four times as many."
+    )
+    errors_per_peer: Count = Field(
+        default=100, description="Errors of one peer in ten minutes, beyond its mail, before it is turned away."
     )
     errors_per_session: Count = Field(default=10, description="Refused commands before a session is cut.")
     idle_timeout: Duration = duration("5m", "Silence after which a session is cut (RFC 5321 4.5.3.2.7: 5 minutes).")

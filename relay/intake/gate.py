@@ -111,6 +111,11 @@ class Gate(Protocol):
         """
         ...
 
+    @property
+    def delay(self) -> float:
+        """Seconds by which an answer that is a refusal is to be held back now."""
+        ...
+
     def refused(self, verb: str, reply: Reply) -> None:
         """Hear of a refusal the edge gave by itself, so that it is logged and counted like all others."""
         ...

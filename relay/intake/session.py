@@ -14,7 +14,7 @@ from relay.config.settings import Settings
 from relay.events import Event, EventSink, EventType, Json
 from relay.incoming.arrival import Arrival, Examined
 from relay.intake.gate import Content, Hello, Peer, SessionLimits
-from relay.intake.limits import Connections, Receiving
+from relay.intake.limits import Connections, Errors, Misconduct, Rate, Receiving
 from relay.intake.queue_id import new_queue_id
 from relay.intake.reception import FAULT, FULL, Bounds, Reception
 from relay.mail.address import Address
@@ -26,6 +26,8 @@ from relay.store.spool import Acceptance, Delivery, Entry, Message, Origin, Spoo
 
 NO_TRANSACTION = Reply(503, "5.5.1", "MAIL and RCPT come first")
 RECIPIENT_OK = Reply(250, "2.1.5", "Recipient OK")
+UNWELCOME = Reply(421, "4.7.0", "Too many errors from where you are, try again later")
+TOO_FAST = Reply(451, "4.7.0", "Too many messages in a minute, try again later")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")
 
 
@@ -97,6 +99,8 @@ class Office:
     outbox: Outbox
     connections: Connections
     receiving: Receiving
+    errors: Errors
+    rate: Rate
 
 
 @dataclass(slots=True)
@@ -149,6 +153,8 @@ class Session:
     def connect(self) -> Reply:
         """See Gate.connect."""
         limits = self._settings.limits
+        if self._misconduct().unwelcome:
+            return self._refuse("connect", UNWELCOME)
         self._counted = self._office.connections.enter(
             self._peer.address, most=limits.connections, most_per_peer=limits.connections_per_peer
         )
@@ -164,6 +170,8 @@ class Session:
         """See Gate.login."""
         reply = await self._desk.login(username, password)
         kind = EventType.LOGIN if reply.is_positive else EventType.LOGIN_FAILED
+        if not reply.is_positive:
+            self._count_error()
         self._emit(kind, {"user": username, "peer": str(self._peer.address), "reply": str(reply)})
         return reply
 
@@ -172,7 +180,10 @@ class Session:
         reply = self._desk.mail(reverse_path, parameters)
         if not reply.is_positive:
             return self._refuse("mail", reply, reverse_path=str(reverse_path or ""))
-        queue_id = new_queue_id(self._office.clock.now())
+        now, most = self._office.clock.now(), self._settings.limits.messages_per_peer
+        if self._is_stranger and not self._office.rate.allows_peer(self._peer.address, now=now, most=most):
+            return self._refuse("mail", TOO_FAST)
+        queue_id = new_queue_id(now)
         self._transaction = _Transaction(queue_id, reverse_path, parameters, [], [])
         return reply
 
@@ -242,6 +253,11 @@ class Session:
         finally:
             reception.abort()
 
+    @property
+    def delay(self) -> float:
+        """See Gate.delay."""
+        return self._misconduct().delay
+
     def refused(self, verb: str, reply: Reply) -> None:
         """See Gate.refused."""
         self._refuse(verb, reply)
@@ -294,6 +310,8 @@ class Session:
                 for number, recipient in enumerate(recipients)
             )
             office.outbox.take(Entry(message, deliveries))
+        if self._is_stranger:
+            office.errors.excuse(self._peer.address, now=office.clock.now())
         return Reply(250, "2.0.0", message.queue_id)
 
     def _describe(self, message: Message) -> dict[str, Json]:
@@ -332,8 +350,27 @@ class Session:
         said: dict[str, Json] = {"verb": verb, "reply": str(reply), "peer": str(self._peer.address)}
         if self._desk.app:
             said["app"] = self._desk.app
+        if reply.is_permanent:
+            self._count_error()
         self._emit(EventType.REFUSED, said | data)
         return reply
+
+    # What is held against a peer. An app of ours has limits of its own, and has to hear at once what it does wrong.
+
+    @property
+    def _is_stranger(self) -> bool:
+        address = self._peer.address
+        return not (self._desk.app or address.is_loopback or address in self._settings.sending_addresses)
+
+    def _count_error(self) -> None:
+        if self._is_stranger:
+            self._office.errors.count(self._peer.address, now=self._office.clock.now())
+
+    def _misconduct(self) -> Misconduct:
+        if not self._is_stranger:
+            return Misconduct(0.0, unwelcome=False)
+        most = self._settings.limits.errors_per_peer
+        return self._office.errors.judge(self._peer.address, now=self._office.clock.now(), most=most)
 
     def _emit(self, kind: EventType, data: dict[str, Json]) -> None:
         self._office.events.emit(Event(kind, self._office.clock.now(), data=data))

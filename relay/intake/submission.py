@@ -15,9 +15,9 @@ from relay.facts.addresses import Addresses
 from relay.incoming.arrival import Arrival, Examined
 from relay.intake.checks import check_submission
 from relay.intake.gate import Peer
+from relay.intake.guard import LoginGuard, Verdict
 from relay.intake.limits import Rate
-from relay.intake.logins import Logins
-from relay.intake.session import Admitted
+from relay.intake.session import TOO_FAST, Admitted
 from relay.mail.address import Address
 from relay.mail.envelope import MailParameters, Recipient
 from relay.mail.message import Header
@@ -28,8 +28,9 @@ from relay.store.spool import Origin
 WELCOME = Reply(235, "2.7.0", "Welcome")
 NOT_KNOWN = Reply(530, "5.7.0", "Log in first")
 WRONG_LOGIN = Reply(535, "5.7.8", "User name or password is wrong")
+# RFC 4954 6: 454 lets the app try again later; a lock goes away by itself.
+LOCKED = Reply(454, "4.7.0", "Too many refused logins, try again later")
 NULL_PATH = Reply(550, "5.7.1", "Mail from apps needs a company's alias as its sender")
-TOO_FAST = Reply(451, "4.7.0", "Too many messages in a minute, try again later")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Common:
     """What all desks for apps of one worker share."""
 
     active: Callable[[], Active]
-    logins: Logins
+    logins: LoginGuard
     rate: Rate
     clock: Clock
     addresses: Addresses
@@ -54,6 +55,7 @@ class SubmissionDesk:
         self._rate = common.rate
         self._clock = common.clock
         self._addresses = common.addresses
+        self._peer = peer
         self._company: Company | None = None
         self.app = self._known_by_network(peer)
 
@@ -65,8 +67,9 @@ class SubmissionDesk:
         """See Gate.login."""
         app = self._active().snapshot.settings.apps.get(username)
         known = app.password.hash if app is not None and app.password is not None else None
-        if not await self._logins.check(username, password, known):
-            return WRONG_LOGIN
+        verdict = await self._logins.check(username, password, known, self._peer.address)
+        if verdict is not Verdict.RIGHT:
+            return LOCKED if verdict is Verdict.LOCKED else WRONG_LOGIN
         self.app = username
         return WELCOME
 

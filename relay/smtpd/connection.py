@@ -93,6 +93,7 @@ class Connection(Wire):
             await self._obey(line)
 
     async def _obey(self, line: bytes | Flaw) -> None:
+        refusals = self._refusals
         try:
             verb, argument = parse_command(line)
         except Refused as refused:
@@ -102,6 +103,8 @@ class Connection(Wire):
         if self._errors >= self._limits.errors:
             self._hang_up(replies.TOO_MANY_ERRORS)
             raise Gone
+        if self._refusals > refusals and (delay := self._gate.delay):
+            await self._pause(delay)
 
     async def _perform(self, verb: str, argument: str | None) -> None:
         method: Callable[[str | None], Coroutine[Any, Any, None]] | None = self._smtp_methods.get(verb)

@@ -63,6 +63,7 @@ class Wire(SMTP):
         self._over = False
         self._closes_by_halves = True
         self._errors = 0
+        self._refusals = 0
         self._last = 0.0
         self._until = float("inf")
         self._watch_at = 0.0
@@ -180,6 +181,24 @@ class Wire(SMTP):
         if self._over:
             raise Gone
 
+    async def _pause(self, seconds: float, *, until_heard: bool = False) -> None:
+        """Let time go by, with what was said kept back; `until_heard`: no longer than the peer is silent."""
+        due = self._clock() + seconds
+        timer = self.loop.call_at(due, self._wake)
+        self._busy = True
+        try:
+            while self._clock() < due and not (until_heard and len(self._lines)):
+                self._waiter = self.loop.create_future()
+                await self._waiter
+                # Half a connection is answered at once or not at all: it must not be a way around the wait.
+                if self._over or self._half_closed:
+                    raise Gone
+        finally:
+            self._waiter = None
+            self._busy = False
+            self._last = self._clock()
+            timer.cancel()
+
     def _resume(self) -> None:
         if self._held_up and not self._over:
             self._held_up = False
@@ -194,6 +213,7 @@ class Wire(SMTP):
     def _say(self, reply: Reply) -> None:
         """Answer; the reply leaves with the others as soon as the session waits."""
         self._out.append(str(reply))
+        self._refusals += not reply.is_positive
         if reply.is_permanent:
             self._errors += 1
         if len(self._out) > 100:

@@ -19,11 +19,11 @@ from relay.config.keyring import Active
 from relay.config.settings import App
 from relay.config.snapshot import Snapshot
 from relay.events import Event, EventSink, EventType, Json
-from relay.intake.logins import Logins
+from relay.intake.guard import LoginGuard, Verdict
 from relay.policy.company import Company
 from relay.store.spool import SpoolError
 from relay.web.problem import Problem
-from relay.web.throttle import Throttle, client_of
+from relay.web.throttle import Throttle, address_of, client_of
 
 PREFIX = "/api/v1"
 _MOST_FAILURES = 20
@@ -56,7 +56,7 @@ Answer = Callable[[Call], Awaitable[Response]]
 class Api:
     """Makes routes of answers."""
 
-    def __init__(self, active: Callable[[], Active], logins: Logins, clock: Clock, events: EventSink) -> None:
+    def __init__(self, active: Callable[[], Active], logins: LoginGuard, clock: Clock, events: EventSink) -> None:
         self._active = active
         self._logins = logins
         self._clock = clock
@@ -95,7 +95,10 @@ class Api:
         snapshot = self._active().snapshot
         app = snapshot.settings.apps.get(name)
         known = app.password.hash if app is not None and app.password is not None else None
-        if not await self._logins.check(name, password, known) or app is None:
+        verdict = await self._logins.check(name, password, known, address_of(request))
+        if verdict is Verdict.LOCKED:
+            raise Problem(429, "Too many refused logins, try again later.", retry_after=60)
+        if verdict is Verdict.WRONG or app is None:
             self._failures.take(client)
             self._emit(EventType.LOGIN_FAILED, {"user": name, "peer": client, "over": "http"})
             raise Problem(401, "The app's name or password is wrong.", login=True)

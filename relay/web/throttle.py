@@ -1,7 +1,7 @@
 """Counts what one client asks for, and says when it is too much. Forgets who has been quiet."""
 
 from collections import OrderedDict
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.requests import Request
 
@@ -36,6 +36,14 @@ class Throttle:
         begun, count = self._windows.get(name, (0.0, 0))
         left = begun + _WINDOW - self._clock.now()
         return left if left > 0 and count >= self._most else 0.0
+
+
+def address_of(request: Request) -> IPv4Address | IPv6Address:
+    """The client's address, as the proxy on this machine passes it on; `::` where there is none."""
+    try:
+        return ip_address(request.client.host if request.client else "")
+    except ValueError:
+        return IPv6Address(0)
 
 
 def client_of(request: Request) -> str:

@@ -12,11 +12,13 @@ from relay.events import Event, EventType
 from relay.facts.addresses import Addresses
 from relay.incoming.examine import Examiner
 from relay.intake.gate import Content, Hello, Peer
-from relay.intake.limits import Connections, Rate, Receiving
+from relay.intake.guard import GuardWorld, LoginGuard
+from relay.intake.limits import Connections, Errors, Guesses, Rate, Receiving
 from relay.intake.logins import Logins
 from relay.intake.mx import MxDesk
 from relay.intake.session import Office, Session
 from relay.intake.submission import Common, SubmissionDesk
+from relay.intake.tally import Tallies
 from relay.mail.address import Address, parse_path
 from relay.mail.envelope import Recipient, parse_mail_parameters, parse_rcpt_parameters
 from relay.mail.reply import Reply
@@ -106,12 +108,18 @@ class Front:
         self.clock = StandingClock()
         self.sink = Sink()
         self.outbox = Outbox()
-        self.rate = Rate()
         self.receiving = Receiving()
-        self.connections = Connections()
+        self.share_tallies(Tallies())
         self.addresses = Addresses(lambda: self.active, spool, self.clock)
         self.examiner = Examiner(lambda: self.active, spool)
         self.configure()
+
+    def share_tallies(self, tallies: Tallies) -> None:
+        """Count in these tables from now on."""
+        self.connections, self.errors, self.rate = Connections(tallies), Errors(tallies), Rate(tallies)
+        self.guesses = Guesses(tallies)
+        world = GuardWorld(self.guesses, lambda: self.spool.facts, self.clock, self.sink.emit)
+        self.guard = LoginGuard(self.logins, world)
 
     def configure(self, *, secrets: tuple[bytes, ...] = (SECRET,), **changes: Any) -> None:
         """Take over another configuration, as a reload does."""
@@ -121,7 +129,7 @@ class Front:
     def submission(self, peer: str = "203.0.113.5") -> Session:
         """A session of an app that has not logged in."""
         who = Peer(ip_address(peer), 40000)
-        common = Common(lambda: self.active, self.logins, self.rate, self.clock, self.addresses)
+        common = Common(lambda: self.active, self.guard, self.rate, self.clock, self.addresses)
         return self._session(SubmissionDesk(common, who), who)
 
     async def app(self) -> Session:
@@ -140,7 +148,15 @@ class Front:
 
     def _session(self, desk: SubmissionDesk | MxDesk, peer: Peer) -> Session:
         office = Office(
-            lambda: self.active, self.spool, self.clock, self.sink, self.outbox, self.connections, self.receiving
+            lambda: self.active,
+            self.spool,
+            self.clock,
+            self.sink,
+            self.outbox,
+            self.connections,
+            self.receiving,
+            self.errors,
+            self.rate,
         )
         return Session(office, desk, peer)
 

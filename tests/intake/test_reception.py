@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from relay.events import EventType
-from relay.intake.limits import Connections, Rate, Receiving
+from relay.intake.limits import Receiving
 from relay.intake.queue_id import new_queue_id
 from relay.mail.reply import Reply
 from relay.mail.verp import bounce_address
@@ -279,25 +279,12 @@ async def test_connections_are_counted_and_given_back(front):
     assert front.mx("192.0.2.1").connect().code == 220
 
 
-def test_counters_by_themselves():
-    connections, receiving, rate = Connections(), Receiving(), Rate()
-    assert connections.enter("a", most=1, most_per_peer=1)  # type: ignore[arg-type]
-    assert not connections.enter("b", most=1, most_per_peer=1)  # type: ignore[arg-type]
-    connections.leave("a")  # type: ignore[arg-type]
-    assert connections.enter("b", most=1, most_per_peer=1)  # type: ignore[arg-type]
+def test_one_message_always_has_room():
+    receiving = Receiving()
     assert receiving.take(10, most=5)
     assert not receiving.take(1, most=5)
     receiving.give_back(10)
     assert receiving.octets == 0
-    assert rate.allows("a", now=0, most=None)
-    assert [rate.allows("a", now=at, most=2) for at in (0, 59, 59.9, 60, 118, 119)] == [
-        True,
-        True,
-        False,
-        True,
-        False,
-        True,
-    ]
 
 
 @given(st.lists(st.floats(1e9, 3e10), min_size=2, max_size=9))

@@ -47,6 +47,7 @@ class RecordingGate:
     peer: Peer
     limits: SessionLimits = WIDE
     offers_login: bool = True
+    delay: float = 0.0
     hostname: str = "relay.example"
     greeting: Reply = field(default_factory=lambda: Reply(220, "", "ESMTP ready"))
     on_accept: Callable[[], "asyncio.Future[None]"] | None = None

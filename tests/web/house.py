@@ -13,7 +13,10 @@ from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.events import Event, EventType
 from relay.facts.addresses import Addresses
+from relay.intake.guard import GuardWorld, LoginGuard
+from relay.intake.limits import Guesses
 from relay.intake.logins import Logins
+from relay.intake.tally import Tallies
 from relay.mail.address import Address
 from relay.policy.company import Company
 from relay.policy.confirmation import code, link_token
@@ -91,7 +94,10 @@ class House:
         self.active = Active(snapshot, Keyring((SECRET,), {}))
 
     def api(self) -> Api:
-        return Api(lambda: self.active, logins(), self.clock, self.sink)
+        guard = LoginGuard(
+            logins(), GuardWorld(Guesses(Tallies()), lambda: self.spool.facts, self.clock, self.sink.emit)
+        )
+        return Api(lambda: self.active, guard, self.clock, self.sink)
 
     def confirm_routes(self) -> list[BaseRoute]:
         page = ConfirmPage(lambda: self.active, self.addresses, Pages(), self.clock, self.sink)
