@@ -24,7 +24,8 @@ from relay.delivery.recording import Sending
 from relay.dns import Resolver
 from relay.events import Event, EventType, Json
 from relay.facts.addresses import Addresses
-from relay.fetch.fetcher import Fetcher, Fetching
+from relay.fetch.attendant import Fetching
+from relay.fetch.fetcher import Fetcher
 from relay.http import HttpClient
 from relay.incoming.examine import Examiner
 from relay.intake.gate import Gate, Peer

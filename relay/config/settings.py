@@ -320,8 +320,13 @@ class Mailboxes(Model):
     """How companies' mailboxes are read for invoices."""
 
     poll: Duration = duration("5m", "How often each mailbox is looked at.")
-    at_once: Count = Field(default=8, description="Mailboxes that one worker reads at once.")
-    per_host: Count = Field(default=4, description="Mailboxes on one host that one worker reads at once.")
+    at_once: Count = Field(default=32, description="Mailboxes that one worker reads at once.")
+    per_host: Count = Field(default=8, description="Mailboxes on one host that one worker reads at once.")
+    idle_per_host: int = Field(
+        default=10_000,
+        ge=0,
+        description="Mailboxes on one host to which one worker keeps a connection, to see new mail at once.",
+    )
     message_size: Size = size("40MiB", "Largest mail that is read; larger ones are parked.")
     words: tuple[Line, ...] = Field(
         default=INVOICE,

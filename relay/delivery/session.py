@@ -17,13 +17,13 @@ import aiosmtplib
 
 from relay.config.secrets import SecretError
 from relay.config.settings import DeliveryTimeouts
-from relay.delivery import bearer
 from relay.delivery.dane import chain_of, check_chain
 from relay.delivery.route import Route, Target, TlsPolicy
 from relay.delivery.stream import ReplyStream
 from relay.delivery.trouble import AttemptError
 from relay.facts.tokens import TokenError, Tokens
 from relay.mail.reply import Reply, parse_reply
+from relay.policy import bearer
 from relay.policy.company import SecretRef, Server
 from relay.policy.outcome import Fault, Phase, Trouble
 from relay.policy.trust import Basis, Demand, Proof, TlsFailure
@@ -218,7 +218,7 @@ async def _login_with_token(client: aiosmtplib.SMTP, server: Server, opening: Op
         token = await opening.tokens.access(server)
     except TokenError as error:
         raise AttemptError(error.trouble, Phase.LOGIN) from None
-    response = bearer.first_response(mechanism, server, token)
+    response = bearer.first_response(mechanism, server.username, server.host, server.port, token)
 
     async def talk() -> Reply:
         answer = await client.execute_command(b"AUTH", mechanism.encode(), response, timeout=opening.timeouts.command)

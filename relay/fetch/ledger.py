@@ -22,7 +22,8 @@ class MailboxState:
 
     `account` names host, user and folder; mails up to `uid` are done with, under `validity`. `started` is when reading
     began, `since` the day that was asked for then. UIDs up to `rescan` were there before: of them, what came in
-    until `floor` is left alone.
+    until `floor` is left alone. `refused` names what was refused, by which it is known when that was changed, and
+    `until` says how long it is left alone otherwise.
     """
 
     account: str = ""
@@ -39,6 +40,8 @@ class MailboxState:
     mails: int = 0
     documents: int = 0
     parked: int = 0
+    refused: str = ""
+    until: float = 0.0
 
     @classmethod
     def of(cls, fact: Fact) -> Self:

@@ -10,10 +10,10 @@ from relay.clock import Clock
 from relay.config.settings import Mailboxes
 from relay.events import Event, EventSink, EventType, Json
 from relay.fetch.frames import Contents
-from relay.fetch.imap import Head
 from relay.fetch.ledger import Ledger, MailRecord, Stage, Taken
 from relay.fetch.reader import Reader
 from relay.fetch.sinks import Offer, Sink, file_of
+from relay.imap.session import Head
 from relay.policy.company import Company
 from relay.policy.invoice.identity import Acquaintance, recognise
 from relay.policy.invoice.judge import Document, Fate, Judgement, judge

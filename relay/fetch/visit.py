@@ -7,29 +7,27 @@ only then, and only after that the mail is done with. Whoever takes over begins 
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeVar
+from time import monotonic
 
 from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.config.settings import Mailboxes
 from relay.events import EventSink
-from relay.fetch.imap import Head, ImapSession, MailboxError, MailboxFault, Opened, Place
+from relay.fetch.hold import Hold, LostHoldError
 from relay.fetch.ledger import Ledger, MailboxState, MailRecord, Stage
 from relay.fetch.maildesk import MOST_TRIES, Desk, MailDesk
 from relay.fetch.reader import Reader
 from relay.fetch.sinks import Sink
+from relay.imap.faults import MailboxError, MailboxFault
+from relay.imap.session import Head, ImapSession, Opened
 from relay.policy.company import After, Company, Mailbox
-from relay.store.facts import Fact, FactStore
-from relay.store.spool import SpoolError
+from relay.store.facts import FactStore
 
-T = TypeVar("T")
-
-# A worker keeps a mailbox for LEASE seconds, and prolongs that every RENEW.
-LEASE = 60.0
-_RENEW = 20.0
+# Others have their turn after so many mails or seconds; the rest is read at the next visit.
+_MOST_MAILS = 1000
+_MOST_SECONDS = 300.0
 _BATCH = 50
 _DAY = timedelta(days=1)
 _FIRST_DAY = date(1970, 1, 1)
@@ -37,46 +35,33 @@ _FIRST_DAY = date(1970, 1, 1)
 _EARLIEST = 14 * 3600.0
 
 
-class LostHoldError(Exception):
-    """Another worker reads this mailbox now."""
-
-
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a worker reads mailboxes with. `run` calls a blocking function in a thread."""
+    """What a worker reads mailboxes with. `bodies` lets only so many mails be in memory at once."""
 
     active: Callable[[], Active]
     facts: FactStore
     clock: Clock
     events: EventSink
     reader: Reader
-    threads: Executor
-    run: Callable[..., Any]
+    bodies: asyncio.Semaphore
 
 
 class Visit:
-    """A look at the mailbox of one company, by whoever holds its fact."""
+    """A look at the mailbox of one company, by whoever holds it."""
 
-    def __init__(self, tools: Tools, company: Company, mailbox: Mailbox, sink: Sink, fact: Fact) -> None:
+    def __init__(self, tools: Tools, company: Company, mailbox: Mailbox, sink: Sink, hold: Hold) -> None:
         self._tools = tools
         self._mailbox = mailbox
-        self._fact = fact
+        self._hold = hold
         self._settings: Mailboxes = tools.active().snapshot.settings.mailboxes
         self._ledger = Ledger(tools.facts, company.slug)
         self._desk = MailDesk(
             Desk(company, self._settings, sink, self._ledger, tools.reader, tools.clock, tools.events)
         )
-        self._lost = False
-        self._storing = asyncio.Lock()
-        self.state = MailboxState.of(fact)
 
-    @property
-    def fact(self) -> Fact:
-        """The fact as it was last stored."""
-        return self._fact
-
-    async def run(self, place: Place, password: str) -> None:
-        """Read what is new.
+    async def run(self, session: ImapSession) -> bool:
+        """Read what is new; whether all of it was read, or the rest has to wait for another visit.
 
         Raises:
             MailboxError: the mailbox cannot be read.
@@ -84,30 +69,26 @@ class Visit:
             LostHoldError: somebody else reads it.
             SpoolError: the store is in trouble.
         """
-        keeper = asyncio.create_task(self._keep())
-        try:
-            await self._read(place, password)
-        finally:
-            # What it is storing is stored first, or nobody would know which version is the last one.
-            async with self._storing:
-                keeper.cancel()
-
-    async def _read(self, place: Place, password: str) -> None:
+        begun = monotonic()
         box = self._mailbox
-        run = self._tools.run
-        session = await run(ImapSession.open, place, box.username, password, self._settings.message_size)
-        try:
-            opened = await run(session.select, box.folder, readonly=box.after is After.KEEP)
-            await self._begin(session, opened)
-            uids = await self._uids(session)
-            for start in range(0, len(uids), _BATCH):
-                await self._batch(session, uids[start : start + _BATCH])
-            self.state = replace(self.state, uid=max(self.state.uid, opened.next_uid - 1 if not uids else uids[-1]))
-        except asyncio.CancelledError:
-            session.cut()
-            raise
-        finally:
-            self._tools.threads.submit(session.close)
+        opened = await session.select(box.folder, readonly=box.after is After.KEEP)
+        await self._begin(session, opened)
+        uids = await self._uids(session)
+        for start in range(0, len(uids), _BATCH):
+            if start >= _MOST_MAILS or monotonic() - begun > _MOST_SECONDS:
+                return False
+            await self._batch(session, uids[start : start + _BATCH])
+        self.state = replace(self.state, uid=max(self.state.uid, opened.next_uid - 1 if not uids else uids[-1]))
+        return True
+
+    @property
+    def state(self) -> MailboxState:
+        """How far the mailbox has been read."""
+        return self._hold.state
+
+    @state.setter
+    def state(self, state: MailboxState) -> None:
+        self._hold.state = state
 
     async def _begin(self, session: ImapSession, opened: Opened) -> None:
         """Where to go on; from the beginning when the mailbox is another one, or has been numbered anew."""
@@ -117,7 +98,7 @@ class Visit:
         if state.account != account:
             state = replace(state, account=account, started=now, validity=opened.validity, since="")
             # Our clocks may differ: what is old, the server's own says.
-            floor: float = await self._tools.run(session.last_received)
+            floor: float = await session.last_received()
             state = replace(state, uid=opened.next_uid - 1, rescan=0, floor=floor)
         if since != state.since:
             state = replace(state, since=since)
@@ -130,37 +111,22 @@ class Visit:
 
     async def _uids(self, session: ImapSession) -> Sequence[int]:
         if self.state.uid or not self.state.rescan:
-            found: Sequence[int] = await self._tools.run(session.newer_than, self.state.uid)
-            return found
+            return await session.newer_than(self.state.uid)
         day = self._mailbox.since or max(datetime.fromtimestamp(self.state.floor, UTC).date() - _DAY, _FIRST_DAY)
-        found = await self._tools.run(session.since, day)
-        return list(found)
+        return await session.since(day)
 
     async def _batch(self, session: ImapSession, uids: Sequence[int]) -> None:
-        heads: Sequence[Head] = await self._tools.run(session.heads, uids)
+        heads: Sequence[Head] = await session.heads(uids)
         missing = set(uids) - {head.uid for head in heads}
         for uid in missing:
-            if await self._tools.run(session.is_there, uid):
+            if await session.is_there(uid):
                 raise MailboxError(MailboxFault.TROUBLE, "the server does not say what is in the folder")
         for head in heads:
-            if self._lost:
+            if self._hold.is_lost:
                 raise LostHoldError
             if head.uid > self.state.rescan or head.received > self.state.floor:
                 await self._mail(session, head)
             self.state = replace(self.state, uid=head.uid)
-
-    async def _keep(self) -> None:
-        """Keep others away from the mailbox while it is read, and put down how far that is."""
-        while not self._lost:
-            await asyncio.sleep(_RENEW)
-            async with self._storing:
-                due = self._tools.clock.now() + LEASE
-                try:
-                    stored = await self._tools.facts.put(self.state.put_into(self._fact, due))
-                except SpoolError:
-                    continue
-                self._lost = stored is None
-                self._fact = stored or self._fact
 
     async def _mail(self, session: ImapSession, head: Head) -> None:
         record = await self._ledger.mail(head.key)
@@ -172,7 +138,7 @@ class Visit:
             documents, parked = self.state.documents + record.documents, self.state.parked + record.parked
             self.state = replace(self.state, documents=documents, parked=parked)
         if record.stage is Stage.DELIVERED:
-            await self._tools.run(session.mark, head.uid, self._mailbox.after, self._mailbox.move_to)
+            await session.mark(head.uid, self._mailbox.after, self._mailbox.move_to)
             await self._ledger.note_mail(head.key, replace(record, stage=Stage.DONE))
 
     async def _extract(self, session: ImapSession, head: Head, record: MailRecord) -> MailRecord:
@@ -181,14 +147,15 @@ class Visit:
             return await self._desk.leave(head, record, "there is nothing attached", parked=False)
         if head.size > self._settings.message_size:
             return await self._desk.leave(head, record, "the mail is larger than mailboxes.message_size", parked=True)
-        body: bytes | None = await self._tools.run(session.body, head.uid)
-        if body is None:
-            return await self._withheld(session, head, record)
-        return await self._desk.take(head, record, body)
+        async with self._tools.bodies:
+            body = await session.body(head.uid)
+            if body is None:
+                return await self._withheld(session, head, record)
+            return await self._desk.take(head, record, body)
 
     async def _withheld(self, session: ImapSession, head: Head, record: MailRecord) -> MailRecord:
         """Some servers say OK and send no mail; others have deleted it meanwhile."""
-        if not await self._tools.run(session.is_there, head.uid):
+        if not await session.is_there(head.uid):
             return await self._desk.leave(head, record, "the mail was gone before it could be read", parked=False)
         if record.tries >= MOST_TRIES:
             return await self._desk.leave(head, record, "the server does not hand the mail out", parked=True)

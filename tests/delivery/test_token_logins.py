@@ -4,10 +4,7 @@ import base64
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from relay.delivery import bearer
 from relay.events import EventType
 from relay.policy.company import OAuth2, SecretKind, SecretRef, Server
 from relay.sandbox.certificates import Authority
@@ -110,20 +107,3 @@ async def test_a_server_that_takes_no_token_gets_no_other_login(house, tmp_path,
         queue_id = await send(house)
         assert (await house.delivery(queue_id)).state is State.HELD
         assert issuer.asked == []
-
-
-def test_names_with_signs_of_their_own_are_written_out():
-    server = Server("smtp.own.example", 587, "starttls", "a=b,c@own.example", None)
-    said = base64.b64decode(bearer.first_response("OAUTHBEARER", server, "t")).decode()
-    assert said.startswith("n,a=a=3Db=2Cc@own.example,\x01")
-
-
-@pytest.mark.parametrize("text", ["", "%%%", "W10=", "bm8=", base64.b64encode(b'{"status": "a\\u0007"}').decode()])
-def test_challenges_that_say_nothing(text):
-    assert bearer.read_challenge(text) == ""
-
-
-@given(st.text(), st.binary())
-def test_no_challenge_makes_trouble(text, octets):
-    assert bearer.read_challenge(text).isprintable()
-    assert bearer.read_challenge(base64.b64encode(octets).decode()).isprintable()

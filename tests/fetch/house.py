@@ -10,7 +10,8 @@ from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.dns import Resolver
 from relay.events import Event, EventType
-from relay.fetch.fetcher import Fetcher, Fetching
+from relay.fetch.attendant import Fetching
+from relay.fetch.fetcher import Fetcher
 from relay.fetch.ledger import MAILBOX, MailboxState, history
 from relay.http import HttpClient
 from relay.mail.address import Address
@@ -101,15 +102,20 @@ class House:
     async def put(self, mail, **more: Any) -> None:
         await asyncio.to_thread(self.mailboxes.put, self.user, mail.as_bytes(), **more)
 
-    async def look(self, *others: Fetcher) -> None:
+    async def look(self, *others: Fetcher, after: float = 7200) -> None:
         """Let two hours pass, and read what is due, with other workers at the same time."""
-        self.clock.ahead += 7200
+        self.clock.ahead += after
         async with asyncio.TaskGroup() as tasks:
             for fetcher in (self.fetcher, *others):
                 await fetcher.begin_due(tasks)
 
     async def state(self) -> MailboxState:
         return MailboxState.of(await self.spool.facts.get(MAILBOX, "bakery"))
+
+    async def due(self) -> float:
+        """In how many seconds the mailbox is to be looked at."""
+        fact = await self.spool.facts.get(MAILBOX, "bakery")
+        return fact.due - self.clock.now()
 
     async def history(self):
         return await history(self.spool.facts, "bakery")

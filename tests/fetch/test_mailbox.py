@@ -11,6 +11,7 @@ from relay.config.keyring import Active
 from relay.config.snapshot import Snapshot
 from relay.events import EventType
 from relay.fetch.ledger import MAILBOX, Stage
+from relay.imap.faults import MailboxError, MailboxFault
 from relay.policy.company import After, FastInput
 from relay.store.sqlite.spool import SqliteSpool
 from tests.peers.mailboxes import PASSWORD
@@ -236,7 +237,7 @@ async def test_a_worker_that_dies_before_marking_marks_afterwards(house, monkeyp
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patch:
-        patch.setattr("relay.fetch.imap.ImapSession.mark", die)
+        patch.setattr("relay.imap.session.ImapSession.mark", die)
         await house.look()
     await house.look()
     assert len(house.api.requests) == 1
@@ -305,7 +306,7 @@ async def test_mail_with_nothing_attached_is_never_fetched(house, monkeypatch):
     def fetch(*_):
         raise AssertionError("a body was asked for")
 
-    monkeypatch.setattr("relay.fetch.imap.ImapSession.body", fetch)
+    monkeypatch.setattr("relay.imap.session.ImapSession.body", fetch)
     await house.put(mail(subject="Hello", html="<p>Hello</p>"))
     await house.look()
     assert [record.reason for record in await house.history()] == ["there is nothing attached"]
@@ -325,11 +326,52 @@ async def test_a_wrong_password_is_told_and_not_tried_again_soon(house, tmp_path
     await house.look()
     state = await house.state()
     assert state.error == "the server refuses the account or its password"
-    fact = await house.spool.facts.get(MAILBOX, "bakery")
-    assert fact.due - house.clock.now() > 1500
+    assert state.until - house.clock.now() > 1500
+    looked = state.looked
+    await house.look(after=100)
+    assert (await house.state()).looked == looked
+    assert await house.due() <= 33
     (tmp_path / "password").write_text(PASSWORD)
+    await house.look(after=100)
+    assert (await house.state()).error == ""
+
+
+async def test_trouble_of_our_own_is_told_and_pauses_grow(house, monkeypatch):
+    async def stumble(*_, **__):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("relay.imap.session.ImapSession.select", stumble)
+    pauses = []
+    for _ in range(3):
+        await house.look()
+        pauses.append(await house.due())
+    assert pauses[0] * 3 < pauses[2]
+    assert (await house.state()).error == "the relay stumbled over this mailbox (RuntimeError)"
+    assert len(house.sink.of(EventType.FAULT)) == 3
+    monkeypatch.undo()
     await house.look()
     assert (await house.state()).error == ""
+
+
+async def test_a_server_that_wants_peace_has_it(house, monkeypatch):
+    async def be_busy(*_, **__):
+        raise MailboxError(MailboxFault.BUSY, "the server is too busy", pause=3000.0, crowded=True)
+
+    monkeypatch.setattr("relay.imap.session.ImapSession.open", be_busy)
+    await house.look()
+    assert await house.due() >= 2700
+
+
+async def test_a_visit_ends_after_so_many_mails_and_the_next_one_goes_on_there(house, monkeypatch):
+    monkeypatch.setattr("relay.fetch.visit._BATCH", 2)
+    monkeypatch.setattr("relay.fetch.visit._MOST_MAILS", 2)
+    for number in range(5):
+        await house.put(invoice(number))
+    for count in (2, 4, 5):
+        await house.look()
+        assert house.api.names == [f"factuur {number}.pdf" for number in range(count)]
+        assert (await house.due() <= 0) == (count < 5)
+    assert len(house.api.requests) == 5
 
 
 async def test_a_folder_that_is_not_there_is_told(house):

@@ -7,22 +7,20 @@ import base64
 import binascii
 import json
 
-from relay.policy.company import Server
-
 MECHANISMS = ("OAUTHBEARER", "XOAUTH2")  # in the order of our wishes
 # RFC 7628 3.2.3: a single control-A; XOAUTH2 wants an empty line.
 GIVE_UP = {"OAUTHBEARER": b"AQ==", "XOAUTH2": b""}
 _MOST_CHALLENGE = 4096
 
 
-def first_response(mechanism: str, server: Server, token: str) -> bytes:
+def first_response(mechanism: str, username: str, host: str, port: int, token: str) -> bytes:
     """The initial response of a mechanism, in base64."""
     if mechanism == "XOAUTH2":
-        text = f"user={server.username}\x01auth=Bearer {token}\x01\x01"
+        text = f"user={username}\x01auth=Bearer {token}\x01\x01"
     else:
         # RFC 5801 4: commas and equals signs in a name are written out.
-        name = server.username.replace("=", "=3D").replace(",", "=2C")
-        text = f"n,a={name},\x01host={server.host}\x01port={server.port}\x01auth=Bearer {token}\x01\x01"
+        name = username.replace("=", "=3D").replace(",", "=2C")
+        text = f"n,a={name},\x01host={host}\x01port={port}\x01auth=Bearer {token}\x01\x01"
     return base64.b64encode(text.encode())
 
 

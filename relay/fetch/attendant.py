@@ -1,0 +1,265 @@
+"""Attends to one mailbox at a time for whoever holds it: opens it, reads what is new, and watches it if that can be.
+
+In charge of what follows from trouble: how long the mailbox is left alone, and what is told about it.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic
+
+import structlog
+
+from relay.clock import Clock
+from relay.config.keyring import Active
+from relay.config.secrets import SecretError
+from relay.config.settings import Mailboxes
+from relay.dns import Resolver
+from relay.events import Event, EventSink, EventType, Json
+from relay.fetch.door import Door
+from relay.fetch.hold import READING, WATCHING, Hold, LostHoldError
+from relay.fetch.hosts import Hosts
+from relay.fetch.maildesk import SinkError
+from relay.fetch.reader import Reader
+from relay.fetch.sinks import ApiSink, FolderSink, Sink
+from relay.fetch.visit import Tools, Visit
+from relay.http import HttpClient
+from relay.imap.faults import MailboxError, MailboxFault
+from relay.imap.session import ImapSession
+from relay.policy.company import Company, Mailbox
+from relay.policy.upload import Verdict
+from relay.store.spool import Spool, SpoolError
+
+_AT_LEAST = 5.0
+_MOST_PAUSE = 3600.0
+# An account that is refused is asked seldom: too many wrong logins shut people out. Whether it was repaired is
+# looked at often: that asks nobody.
+_REFUSED = 1800.0
+_REPAIRED = 30.0
+# A connection that lasted so long was a good one: its end is no trouble, and it is made again soon.
+_LASTED = 60.0
+_AGAIN = 15.0
+# So many mails may be in memory at once.
+_BODIES = 8
+
+log = structlog.get_logger("relay.fetch")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """What mailboxes are read with."""
+
+    active: Callable[[], Active]
+    spool: Spool
+    resolver: Resolver
+    client: HttpClient
+    clock: Clock
+    events: EventSink
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """Why a mailbox could not be read to its end. `pause` in seconds, 0 for the usual; `refused`: until repaired."""
+
+    text: str
+    pause: float = 0.0
+    refused: bool = False
+
+
+class Attendant:
+    """Attends to mailboxes for one worker."""
+
+    def __init__(self, fetching: Fetching, hosts: Hosts) -> None:
+        self._fetching = fetching
+        self._hosts = hosts
+        self._door = Door(fetching.active, fetching.resolver)
+        self._reader = Reader()
+        self._bodies = asyncio.Semaphore(_BODIES)
+        self._turns = asyncio.Semaphore(self._settings.at_once)
+        self._watched: dict[str, tuple[int, ImapSession]] = {}
+
+    def rest(self, hold: Hold, mailbox: Mailbox) -> float:
+        """How many seconds the mailbox of a refused account is left alone; 0 when something was repaired."""
+        state = hold.state
+        left = state.until - self._fetching.clock.now()
+        if not state.refused or left <= 0 or state.refused != self._key(mailbox):
+            return 0.0
+        return min(left, _REPAIRED)
+
+    async def attend(self, hold: Hold, reading: ExitStack, *, watch: bool) -> None:
+        """Read a mailbox and, if wanted, watch it as long as that goes well; `reading` is closed when only watching.
+
+        Raises:
+            SpoolError: the store is in trouble.
+        """
+        try:
+            await self._serve(hold, reading, watch=watch)
+        except LostHoldError:
+            return
+        except asyncio.CancelledError:
+            # Others need not wait until the hold runs out.
+            await hold.let_go(self._fetching.clock.now())
+            raise
+        except SpoolError:
+            raise
+        except MailboxError as error:
+            if error.crowded:
+                self._hosts.crowded(self._found(hold.slug)[1].host.lower(), hold.slug, self._fetching.clock.now())
+            await self._end(hold, _Trouble(str(error), error.pause, error.fault is MailboxFault.REFUSED))
+        except SinkError as error:
+            access = error.answer.verdict is Verdict.ACCESS
+            await self._end(hold, _Trouble(f"Fast input: {error}", error.answer.pause, access))
+        except Exception as error:
+            self._emit(EventType.FAULT, {"error": f"{type(error).__name__}: {error}", "company": hold.slug})
+            log.exception("a mailbox cannot be read", company=hold.slug)
+            await self._end(hold, _Trouble(f"the relay stumbled over this mailbox ({type(error).__name__})"))
+
+    @property
+    def watched(self) -> Collection[str]:
+        """The companies whose mailboxes are watched now."""
+        return self._watched.keys()
+
+    async def end_changed(self) -> None:
+        """Watch no mailbox any more whose settings have changed: it is opened anew."""
+        for slug, (settings, session) in list(self._watched.items()):
+            if settings != self._settings_of(slug):
+                session.cut()
+            await asyncio.sleep(0)
+
+    def end(self, slug: str) -> None:
+        """Watch that mailbox no more."""
+        if slug in self._watched:
+            self._watched[slug][1].cut()
+
+    async def close(self) -> None:
+        """Let go of the child that reads."""
+        await self._reader.close()
+
+    @property
+    def _active(self) -> Active:
+        return self._fetching.active()
+
+    @property
+    def _settings(self) -> Mailboxes:
+        return self._active.snapshot.settings.mailboxes
+
+    def _found(self, slug: str) -> tuple[Company, Mailbox]:
+        company = self._active.snapshot.company(slug)
+        if company is None or company.mailbox is None:
+            raise LostHoldError
+        return company, company.mailbox
+
+    async def _serve(self, hold: Hold, reading: ExitStack, *, watch: bool) -> None:
+        """As `attend`, with all errors."""
+        company, mailbox = self._found(hold.slug)
+        sink = self._sink()
+        if sink is None:
+            await self._end(hold, _Trouble("relay.yaml names no fast_input to hand documents on to"))
+            return
+        session = await self._door.open(mailbox)
+        try:
+            if not await self._visit(hold, session, company, mailbox, sink):
+                # The others have their turn first.
+                await hold.let_go(self._fetching.clock.now())
+            elif watch and session.can_idle:
+                reading.close()
+                await self._watch(hold, session, mailbox.host.lower())
+            else:
+                await self._end(hold, None)
+        finally:
+            await session.close()
+
+    async def _visit(self, hold: Hold, session: ImapSession, company: Company, mailbox: Mailbox, sink: Sink) -> bool:
+        fetching = self._fetching
+        hold.length = READING
+        tools = Tools(
+            fetching.active, fetching.spool.facts, fetching.clock, fetching.events, self._reader, self._bodies
+        )
+        return await Visit(tools, company, mailbox, sink, hold).run(session)
+
+    async def _watch(self, hold: Hold, session: ImapSession, host: str) -> None:
+        """Read what comes, whenever it comes. Ends by letting the mailbox go, or with what `attend` knows."""
+        slug, clock = hold.slug, self._fetching.clock
+        while True:
+            if not self._hosts.may_watch(host, slug, clock.now()):
+                await self._end(hold, None)
+                return
+            self._note_success(hold)
+            hold.length = WATCHING
+            await hold.renew()
+            begun, settings = monotonic(), self._settings_of(slug)
+            self._watched[slug] = (settings, session)
+            try:
+                with self._hosts.watching(host, slug, session.cut):
+                    while not await session.wait_for_mail():
+                        hold.state = replace(hold.state, looked=clock.now(), succeeded=clock.now())
+            except MailboxError as error:
+                if error.crowded:
+                    self._hosts.crowded(host, slug, clock.now())
+                lasted = monotonic() - begun >= _LASTED or settings != self._settings_of(slug)
+                wait = random.uniform(0, _AGAIN) if lasted else self._settings.poll  # noqa: S311 -- no secret
+                await hold.let_go(clock.now() + max(wait, error.pause))
+                return
+            finally:
+                del self._watched[slug]
+            company, mailbox = self._found(slug)
+            sink = self._sink()
+            async with self._turns:
+                if sink is None or not await self._visit(hold, session, company, mailbox, sink):
+                    await hold.let_go(clock.now())
+                    return
+
+    def _settings_of(self, slug: str) -> int:
+        company = self._active.snapshot.company(slug)
+        return 0 if company is None else hash(company.mailbox)
+
+    async def _end(self, hold: Hold, trouble: _Trouble | None) -> None:
+        """Let a mailbox go until it is to be looked at again."""
+        now, poll = self._fetching.clock.now(), self._settings.poll
+        if trouble is None:
+            self._note_success(hold)
+            await hold.let_go(now + poll * random.uniform(0.9, 1.1))  # noqa: S311 -- no secret
+            return
+        state = hold.state
+        failures = state.failures + 1
+        wait = max(trouble.pause, min(max(poll, _AT_LEAST) * 2 ** min(failures - 1, 10), _MOST_PAUSE))
+        refused, until = "", 0.0
+        if trouble.refused:
+            wait = max(wait, _REFUSED)
+            refused, until = self._key(self._found(hold.slug)[1]), now + wait
+        if trouble.text != state.error:
+            self._emit(EventType.MAILBOX_FAILED, {"company": hold.slug, "error": trouble.text})
+        hold.state = replace(state, looked=now, failures=failures, error=trouble.text, refused=refused, until=until)
+        due = now + (min(wait, _REPAIRED) if refused else wait) * random.uniform(0.9, 1.1)  # noqa: S311 -- no secret
+        await hold.let_go(due)
+
+    def _note_success(self, hold: Hold) -> None:
+        now = self._fetching.clock.now()
+        if hold.state.error:
+            self._emit(EventType.MAILBOX_BACK, {"company": hold.slug})
+        hold.state = replace(hold.state, looked=now, succeeded=now, failures=0, error="", refused="", until=0.0)
+
+    def _sink(self) -> Sink | None:
+        active = self._active
+        fast_input = active.snapshot.settings.fast_input
+        if fast_input.api is not None:
+            return ApiSink(fast_input.api, active.keyring, self._fetching.client)
+        return None if fast_input.folder is None else FolderSink(Path(fast_input.folder))
+
+    def _key(self, mailbox: Mailbox) -> str:
+        """Names all that can be refused: the account with its secret, and what Fast input knows us by."""
+        keyring = self._active.keyring
+        api = self._active.snapshot.settings.fast_input.api
+        parts = [self._door.key_of(mailbox)]
+        for secret in () if api is None else (api.key, api.token):
+            try:
+                parts.append("" if secret is None else keyring.secret(secret))
+            except SecretError as error:
+                parts.append(str(error))
+        return keyring.fingerprint("" if api is None else api.url, *parts)
+
+    def _emit(self, kind: EventType, data: dict[str, Json]) -> None:
+        self._fetching.events.emit(Event(kind, self._fetching.clock.now(), data=data))

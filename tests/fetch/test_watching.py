@@ -1,0 +1,104 @@
+"""Mailboxes that are watched: new mail is seen when the server says so, and whoever holds a mailbox may lose it."""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+
+import pytest
+
+from relay.fetch.ledger import MAILBOX
+from tests.e2e.until import until
+
+from .test_mailbox import invoice
+
+
+@pytest.fixture
+async def watching(house):
+    """A fetcher at work that has no reason to look by itself."""
+    house.configure(mailboxes={"poll": "1h"})
+    house.clock.ahead += 7200
+    async with at_work(house.fetcher):
+        await until(lambda: is_watched(house), "the mailbox is watched")
+        yield house
+
+
+@contextlib.asynccontextmanager
+async def at_work(fetcher):
+    task = asyncio.create_task(fetcher.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def is_watched(house):
+    return "bakery" in house.fetcher.watched
+
+
+async def test_new_mail_is_handed_on_as_it_comes(watching):
+    for number in range(3):
+        await watching.put(invoice(number))
+        await until(lambda: len(watching.api.taken) > number, "the invoice is taken")  # noqa: B023 -- awaited here
+    assert len(watching.api.requests) == 3
+
+
+async def test_a_claim_is_renewed_while_a_mailbox_is_watched(watching):
+    before = await watching.spool.facts.get(MAILBOX, "bakery")
+    watching.clock.ahead += 60
+    await watching.fetcher.renew_holds()
+    after = await watching.spool.facts.get(MAILBOX, "bakery")
+    assert after.due - before.due >= 60
+    watching.clock.ahead += 20
+    await watching.fetcher.renew_holds()
+    assert await watching.spool.facts.get(MAILBOX, "bakery") == after
+
+
+async def test_who_loses_a_mailbox_watches_it_no_more(watching):
+    fact = await watching.spool.facts.get(MAILBOX, "bakery")
+    taken = await watching.spool.facts.put(replace(fact, due=watching.clock.now() + 10_000))
+    watching.clock.ahead += 80
+    await watching.fetcher.renew_holds()
+    await until(lambda: not is_watched(watching), "it is not watched any more")
+    assert await watching.spool.facts.get(MAILBOX, "bakery") == taken
+
+
+async def test_a_mailbox_whose_settings_change_is_opened_anew(watching):
+    other = f"{watching.user}-other"
+    watching.configure(mailboxes={"poll": "1h"}, username=other)
+    await until(lambda: not is_watched(watching), "the old one is left")
+    watching.clock.ahead += 60
+    await until(lambda: is_watched(watching), "the new one is watched")
+    watching.user = other
+    await watching.put(invoice(1))
+    await until(lambda: watching.api.names == ["factuur 1.pdf"], "the invoice is taken")
+
+
+async def test_a_worker_that_stops_leaves_its_mailboxes_to_the_others(house):
+    house.configure(mailboxes={"poll": "1h"})
+    house.clock.ahead += 7200
+    async with at_work(house.fetcher):
+        await until(lambda: is_watched(house), "the mailbox is watched")
+    assert await house.due() <= 0
+
+
+async def test_a_connection_that_ends_soon_is_no_trouble_and_the_mailbox_is_polled(watching):
+    watching.fetcher.end("bakery")
+    await until(lambda: not is_watched(watching), "it is not watched any more")
+    assert (await watching.state()).error == ""
+    assert 3000 < await watching.due() <= 3600
+
+
+async def test_nothing_is_watched_where_that_is_not_wanted(house):
+    house.configure(mailboxes={"poll": "1h", "idle_per_host": 0})
+    house.clock.ahead += 7200
+    looked = (await house.state()).looked
+    async with at_work(house.fetcher):
+        await until(lambda: looks(house, looked), "it was looked at")
+        assert not is_watched(house)
+        assert await house.due() > 3000
+
+
+async def looks(house, before):
+    return (await house.state()).looked > before and await house.due() > 1000
