@@ -39,6 +39,7 @@ from relay.intake.tally import Share, Tallies
 from relay.journal import Journal, metrics_page
 from relay.log import set_up_log
 from relay.notices.courier import Courier, Posting
+from relay.notices.tls_reports import TlsReports
 from relay.smtpd import Balanced, Server, TlsMode, listen
 from relay.store.open import open_spool
 from relay.store.spool import Origin, Spool, SpoolError
@@ -57,6 +58,8 @@ _SWEEP = 10.0
 _EXPIRE = 3600.0
 _HELD = 30.0
 _RECHECK = 5.0
+_COUNTED = 300.0
+_REPORTS = 60.0
 _GRACE = 20.0
 
 log = structlog.get_logger("relay.app")
@@ -103,6 +106,7 @@ class Worker:
         )
         posting = Posting(lambda: self._active, self._spool, self._clock, self._journal, self._dispatcher.look)
         self._courier = Courier(posting, self._addresses)
+        self._tls_reports = TlsReports(posting, self._resolver, HttpClient(self._resolver))
         self._webhooks = Webhooks(
             Telling(lambda: self._active, self._spool, HttpClient(self._resolver), self._clock, self._journal)
         )
@@ -125,6 +129,8 @@ class Worker:
                     tasks.create_task(self._every(_SWEEP, self._sweep)),
                     tasks.create_task(self._every(_EXPIRE, self._expire)),
                     tasks.create_task(self._every(_EXPIRE, self._dispatcher.policies.tidy)),
+                    tasks.create_task(self._every(_COUNTED, self._dispatcher.tls_results.flush)),
+                    tasks.create_task(self._every(_REPORTS, self._tls_reports.send_due)),
                     tasks.create_task(self._every(_HELD, self._dispatcher.release_held)),
                     tasks.create_task(self._every(_RECHECK, self._dispatcher.domains.recheck)),
                     tasks.create_task(self._keep_config()),
@@ -237,6 +243,8 @@ class Worker:
         self._trouble = "stopping"
         await asyncio.gather(*(server.stop(_GRACE) for server in self._servers))
         await self._dispatcher.drain(_GRACE)
+        with suppress(SpoolError):
+            await self._dispatcher.tls_results.flush()
         if self._web is not None:
             self._web.stop()
         for task in background:

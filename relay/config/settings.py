@@ -303,6 +303,20 @@ class Delivery(Model):
     smarthost: Smarthost | None = Field(default=None, description="Send everything through this host.")
     ca: FilePath | None = Field(default=None, description="PEM file of authorities to trust besides the system's.")
 
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether receiving hosts, and what their domains name, may be on this machine."""
+        return self.port != 25
+
+
+class TlsReports(Model):
+    """Reports to domains that ask for them: how TLS to their mail hosts went (RFC 8460)."""
+
+    send: bool = Field(default=True, description="Count, and send a report to such a domain once a day.")
+    contact: MailboxAddress | None = Field(
+        default=None, description="Whom to ask about a report. Left out: postmaster@`domain`."
+    )
+
 
 class OwnDomain(Model):
     """How companies' own domains are asked for, and watched."""
@@ -406,6 +420,7 @@ class Settings(Model):
     verification: Verification = Field(default=Verification(), description="Confirming companies' addresses.")
     notices: Notices = Field(default=Notices(), description="Mail that the relay writes to people.")
     delivery: Delivery = Field(default=Delivery(), description="How mail leaves.")
+    tls_reports: TlsReports = Field(default=TlsReports(), description="Reports about TLS to domains that want them.")
     own_domain: OwnDomain = Field(default=OwnDomain(), description="How companies' own domains are watched.")
     mailboxes: Mailboxes = Field(default=Mailboxes(), description="How companies' mailboxes are read.")
     fast_input: FastInput = Field(default=FastInput(), description="Where invoices out of mailboxes go.")

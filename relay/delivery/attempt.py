@@ -12,17 +12,18 @@ from relay.config.keyring import Active
 from relay.delivery.dialogue import Answers, transact
 from relay.delivery.outgoing import Context, Outgoing, make_outgoing
 from relay.delivery.route import Route, Target, find_targets
-from relay.delivery.session import Opening, OpenSession, open_session
+from relay.delivery.session import Failed, Opening, OpenSession, open_session
 from relay.delivery.trouble import AttemptError
 from relay.delivery.trust import Trust
 from relay.delivery.unreachable import Unreachable
 from relay.dns import Resolver
+from relay.facts.sts import Sts
 from relay.facts.tokens import Tokens
 from relay.mail.author import AuthorError
 from relay.mail.reply import Reply
 from relay.policy.decision import Decision
 from relay.policy.outcome import Fault, Outcome, Phase, Scope, Trouble, classify
-from relay.policy.trust import Basis, Demand
+from relay.policy.trust import Basis, Demand, TlsFailure
 from relay.store.spool import Delivery, Message, Spool
 
 # A session is not kept for ever: hosts rebalance, certificates and addresses change.
@@ -147,8 +148,7 @@ class Attempts:
             async for target in find_targets(batch.route, self.world.resolver):
                 self.close()
                 try:
-                    demand = await trust.demand(batch.route, target, said)
-                    self._session = await self._open(target, batch.route, opening, demand)
+                    self._session = await self._prove_and_open(target, batch.route, opening, said)
                 except AttemptError as error:
                     result = _everyone(batch, error.trouble, error.phase)
                     result.target = target
@@ -160,13 +160,33 @@ class Attempts:
             result = result or _everyone(batch, error.trouble, error.phase)
         return result or _everyone(batch, Trouble(Fault.NO_HOST, "no host to try"), Phase.RESOLVE)
 
-    async def _open(self, target: Target, route: Route, opening: Opening, demand: Demand) -> OpenSession:
+    async def _prove_and_open(self, target: Target, route: Route, opening: Opening, said: Sts) -> OpenSession:
+        """Open a session with what the target has to prove, and count how that went."""
+        trust = self.world.trust
+        demand: Demand | None = None
+        failures: list[TlsFailure] = []
+        try:
+            demand = await trust.demand(route, target, said)
+            session = await self._open(target, route, opening, demand, lambda error: failures.append(_failure(error)))
+        except AttemptError as error:
+            if error.phase is Phase.TLS:
+                trust.note(route, target, said, demand, _failure(error))
+            raise
+        failure = demand.failure or said.failure or next(iter(failures), None)
+        if failure is None and session.tls is None:
+            failure = TlsFailure.NO_STARTTLS
+        trust.note(route, target, said, demand, failure)
+        return session
+
+    async def _open(
+        self, target: Target, route: Route, opening: Opening, demand: Demand, failed: Failed
+    ) -> OpenSession:
         unreachable = self.world.unreachable
         trouble = unreachable.begin(target)
         if trouble is not None:
             raise AttemptError(trouble, Phase.CONNECT)
         try:
-            session = await open_session(target, route, opening, demand)
+            session = await open_session(target, route, opening, demand, failed)
         except AttemptError as error:
             if error.phase in (Phase.CONNECT, Phase.GREETING) and isinstance(error.trouble, Trouble):
                 unreachable.silent(target)
@@ -188,6 +208,10 @@ class Attempts:
         return AttemptResult(
             _outcomes(batch, answers), session.target, session.tls, session.trust, "dsn" in session.extensions
         )
+
+
+def _failure(error: AttemptError) -> TlsFailure:
+    return error.failure or TlsFailure.OTHER
 
 
 def _outcomes(batch: Batch, answers: Answers) -> list[Outcome]:

@@ -22,6 +22,7 @@ from relay.facts.accounts import AccountStates, account_key
 from relay.facts.domains import DomainFacts
 from relay.facts.paces import Paces
 from relay.facts.sts import StsPolicies, fetch_with
+from relay.facts.tls_results import TlsResults
 from relay.facts.tokens import Tokens
 from relay.facts.troubles import Troubles
 from relay.http import HttpClient, Reach
@@ -61,13 +62,20 @@ class Dispatcher:
             fetch_with(http, lambda: _reach(sending.active())),
             sending.clock,
         )
+        self.tls_results = TlsResults(
+            lambda: sending.spool.facts,
+            sending.resolver,
+            sending.clock,
+            lambda: sending.active().snapshot.settings.tls_reports.send,
+        )
+        trust = Trust(self.policies.about, sending.resolver, self.tls_results)
         self._world = World(
             sending.spool,
             sending.resolver,
             sending.clock,
             Unreachable(),
             tokens,
-            Trust(self.policies.about, sending.resolver),
+            trust,
         )
         self._recorder = Recorder(sending, self.look)
         self._tasks: set[asyncio.Future[None]] = set()
@@ -419,5 +427,4 @@ def _width_of(active: Active) -> Width:
 @lru_cache(1)
 def _reach(active: Active) -> Reach:
     delivery = active.snapshot.settings.delivery
-    # Another port than 25 is for sandboxes, whose domains are on this machine.
-    return Reach(internal=delivery.port != 25, ca=delivery.ca)
+    return Reach(internal=delivery.is_sandbox, ca=delivery.ca)

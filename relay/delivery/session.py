@@ -80,8 +80,8 @@ async def open_session(
 ) -> OpenSession:
     """Open a session with a target that proves what is demanded; raises AttemptError when it does not.
 
-    Where TLS is opportunistic and fails, the session goes without; where proof is only wished for, without proof, and
-    `failed` hears why.
+    Where TLS is opportunistic and fails, the session goes without; where proof is only wished for, without proof.
+    `failed` hears of both.
     """
     tls = _TLS[demand.proof] if route.tls is TlsPolicy.OPPORTUNISTIC else route.tls
     try:
@@ -90,6 +90,7 @@ async def open_session(
         if error.phase is not Phase.TLS:
             raise
         if tls is TlsPolicy.OPPORTUNISTIC:
+            failed(error)
             return await _open(target, route, opening, TlsPolicy.NONE, demand)
         if not demand.tentative:
             raise

@@ -7,8 +7,11 @@ from relay.delivery.route import Route, Target, TlsPolicy
 from relay.delivery.trouble import AttemptError
 from relay.dns import Resolver, Status
 from relay.facts.sts import Sts
+from relay.facts.tls_results import Policy, TlsResults
+from relay.mail.tls_report import TlsFault
 from relay.policy.dane import read_tlsa
 from relay.policy.outcome import Fault, Phase, Trouble
+from relay.policy.sts import StsMode
 from relay.policy.trust import Basis, Demand, HostRecords, Proof, Refusal, TlsFailure, demand_of
 
 _VERIFIED = (TlsPolicy.STARTTLS, TlsPolicy.IMPLICIT)
@@ -21,6 +24,7 @@ class Trust:
 
     policy_of: Callable[[str], Awaitable[Sts]]
     resolver: Resolver
+    results: TlsResults
 
     async def of_route(self, route: Route) -> Sts:
         """What the domain that a route leads to says about all its hosts."""
@@ -37,6 +41,14 @@ class Trust:
             raise AttemptError(Trouble(Fault.UNTRUSTED, demand.reason), Phase.TLS, demand.failure)
         return demand
 
+    def note(self, route: Route, target: Target, sts: Sts, demand: Demand | None, failure: TlsFailure | None) -> None:
+        """Count a session for the domain's report; `demand` is None when it did not come to one."""
+        if not route.is_domain:
+            return
+        policy = _policy(sts, demand, failure)
+        fault = None if failure is None else TlsFault(failure.value, target.host, target.ip, 1)
+        self.results.note(route.host, policy, fault)
+
     async def _records(self, target: Target) -> HostRecords | None:
         """The TLSA records of a host, None where there are none that the DNS vouches for; raises AttemptError."""
         for name in target.names:
@@ -48,3 +60,14 @@ class Trust:
             if answer.status is Status.OK and answer.authenticated:
                 return HostRecords(name, read_tlsa(answer.records))
         return None
+
+
+def _policy(sts: Sts, demand: Demand | None, failure: TlsFailure | None) -> Policy:
+    """Under which policy a session was tried, as reports name it (RFC 8460 4.4)."""
+    if demand is not None and demand.records:
+        return Policy("tlsa", tuple(map(str, demand.records)))
+    if failure is TlsFailure.DNSSEC:
+        return Policy("tlsa")
+    if sts.policy is not None and sts.policy.mode is not StsMode.NONE:
+        return Policy("sts", sts.policy.lines, sts.policy.hosts)
+    return Policy("sts") if failure is not None and failure is sts.failure else Policy("no-policy-found")

@@ -1,4 +1,4 @@
-"""Dates as header fields write them (RFC 5322 3.3, and 4.3 for what old programs write)."""
+"""Dates as header fields write them (RFC 5322 3.3, and 4.3 for what old programs write), and as RFC 3339 does."""
 
 import re
 import time
@@ -32,6 +32,12 @@ def _format_second(second: int) -> str:
         f"{_DAYS[at.tm_wday]}, {at.tm_mday:02d} {_MONTHS[at.tm_mon - 1]} {at.tm_year:04d} "
         f"{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d} +0000"
     )
+
+
+def format_timestamp(epoch: float) -> str:
+    """The time as RFC 3339 writes it, in UTC, to the second."""
+    at = time.gmtime(int(epoch // 1))
+    return f"{at.tm_year:04d}-{at.tm_mon:02d}-{at.tm_mday:02d}T{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d}Z"
 
 
 def parse_date(value: bytes) -> float:

@@ -20,14 +20,13 @@ from relay.facts.addresses import Addresses
 from relay.facts.troubles import Trouble
 from relay.intake.queue_id import new_queue_id
 from relay.mail.address import Address
-from relay.mail.dkim import BodyHash
 from relay.mail.envelope import Envelope, Recipient
-from relay.mail.message import header_size
 from relay.notices.compose import Composer, Letter
+from relay.notices.storing import store
 from relay.policy import confirmation
 from relay.policy.company import Company, Language, Otherwise
 from relay.store.facts import Fact
-from relay.store.spool import Acceptance, Content, Message, Origin, Spool, SpoolError
+from relay.store.spool import Acceptance, Message, Origin, Spool, SpoolError
 
 SENDER = "notices"
 _COUNTED = "notices-to"
@@ -221,24 +220,12 @@ class Courier:
             for_operator=wish.for_operator,
         )
         envelope = Envelope(None, (Recipient(wish.to),), smtputf8=not wish.to.is_ascii)
-        content = self._store(self._composer.compose(letter))
+        content = store(self._spool, self._composer.compose(letter))
         message = Message(queue_id, Origin.NOTICE, now, "", "", f"<{message_id}>", envelope, content)
         told = {"origin": Origin.NOTICE.value, "notice": wish.kind, "company": company.slug, "to": str(wish.to)}
         events = (Event(EventType.RECEIVED, now, queue_id, None, told),)
         # What goes to the operator waits for no company.
         return Acceptance(message, ("" if wish.for_operator else company.slug,), leased=False, events=events)
-
-    def _store(self, data: bytes) -> Content:
-        size = header_size(data) or len(data)
-        body = BodyHash()
-        body.update(data[size:])
-        writer = self._spool.writer()
-        try:
-            writer.write(data)
-            return writer.finish(header_size=size, body_hash=body.digest())
-        except BaseException:
-            writer.abort()
-            raise
 
 
 def language_of(company: Company, settings: Settings) -> Language:

@@ -21,6 +21,7 @@ from relay.dns import Resolver
 from relay.events import Event, EventType
 from relay.facts.addresses import Addresses
 from relay.facts.sts import Sts
+from relay.facts.tls_results import TlsResults
 from relay.facts.tokens import Tokens
 from relay.http import HttpClient
 from relay.mail.address import Address, parse_address
@@ -134,6 +135,7 @@ class House:
         self.configure()
         self.changed = asyncio.Event()
         self.unreachable = Unreachable()
+        self.tls_results = TlsResults(lambda: self.spool.facts, self.resolver, self.clock, lambda: True)
         self.dispatcher = self.make_dispatcher()
 
     def make_dispatcher(self) -> Dispatcher:
@@ -216,7 +218,7 @@ class House:
         return Batch(entry.message, entry.deliveries, decision or AS_IT_IS, route, self.active)
 
     def attempts(self) -> Attempts:
-        trust = Trust(self.policy_of, self.resolver)
+        trust = Trust(self.policy_of, self.resolver, self.tls_results)
         return Attempts(World(self.spool, self.resolver, self.clock, self.unreachable, self.tokens(), trust))
 
     async def policy_of(self, domain: str) -> Sts:

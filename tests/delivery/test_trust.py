@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from relay.facts.sts import Sts
+from relay.facts.tls_results import read_results
 from relay.policy.outcome import Action, Phase, Scope
 from relay.policy.sts import StsMode, StsPolicy
-from relay.policy.trust import Basis
+from relay.policy.trust import Basis, TlsFailure
 from relay.sandbox.certificates import Authority
 from relay.sandbox.scripted_peer import Drop, Say, Script, ScriptedPeer
 from relay.store.spool import State
@@ -116,3 +117,50 @@ async def test_the_timeline_says_what_a_host_proved(house, authority, serve):
         assert (await house.delivery(queue_id)).state is State.DELIVERED
         (delivered,) = [event for event in house.sink.events if event.type == "delivered"]
         assert delivered.data["trust"] == "settings"
+
+
+# What is counted for the domain's report
+
+
+async def counted(house) -> list[tuple[str, int, list[str]]]:
+    house.zones.publish("_smtp._tls.customer.example", "TXT", "v=TLSRPTv1; rua=mailto:tls@customer.example")
+    await house.tls_results.flush()
+    facts = await house.spool.facts.list("tls-results")
+    results = [each for fact in facts for each in read_results(fact.value)]
+    return [(each.kind, each.successes, [fault.result for fault in each.faults]) for each in results]
+
+
+CASES = {
+    "no policy": (None, {}, ("no-policy-found", 1, [])),
+    "no policy, no TLS": (None, {"script": Script()}, ("no-policy-found", 0, ["starttls-not-supported"])),
+    "no policy, broken TLS": (
+        None,
+        {"script": Script(ehlo=STARTTLS, starttls=Say("454 4.7.0 Not now"))},
+        ("no-policy-found", 0, ["validation-failure"]),
+    ),
+    "kept": (StsMode.ENFORCE, {}, ("sts", 1, [])),
+    "another name": (StsMode.ENFORCE, {"name": "other.example"}, ("sts", 0, ["certificate-host-mismatch"])),
+    "another authority": (StsMode.TESTING, {"authority": Authority()}, ("sts", 0, ["certificate-not-trusted"])),
+    "no TLS": (StsMode.TESTING, {"script": Script()}, ("sts", 0, ["starttls-not-supported"])),
+    "not named": (StsMode.TESTING, {"hosts": ("mx9.customer.example",)}, ("sts", 0, ["validation-failure"])),
+    "barred": (StsMode.ENFORCE, {"hosts": ("mx9.customer.example",)}, ("sts", 0, ["validation-failure"])),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_every_session_is_counted_once_with_what_was_wrong(house, authority, serve, case):
+    mode, host, expected = CASES[case]
+    if mode is not None:
+        publish(house, mode, *host.get("hosts", ()))
+    async with peer_of(host.get("authority", authority), host.get("name", NAME), host.get("script")) as peer:
+        serve(peer)
+        await house.attempt()
+    assert await counted(house) == [expected]
+
+
+async def test_a_policy_that_cannot_be_fetched_is_counted_as_that(house, authority, serve):
+    house.policies["customer.example"] = Sts(None, TlsFailure.FETCH, "down")
+    async with peer_of(authority) as peer:
+        serve(peer)
+        assert (await house.attempt()).outcomes[0].action is Action.DELIVERED
+    assert await counted(house) == [("sts", 0, ["sts-policy-fetch-error"])]

@@ -1,0 +1,101 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.mail.date import format_timestamp
+from relay.mail.tls_report import PolicyResults, TlsFault, TlsReport, read_rua, write_tls_report
+
+MAIL, WEB = "mailto:tls@bank.example", "https://bank.example/tls?a=b"
+
+
+@pytest.mark.parametrize(
+    ("records", "found"),
+    [
+        ([b"v=TLSRPTv1; rua=mailto:tls@bank.example"], (MAIL,)),
+        ([b"v=TLSRPTv1;rua=mailto:tls@bank.example , https://bank.example/tls?a=b;"], (MAIL, WEB)),
+        ([b"v=TLSRPTv1; more=1; rua=mailto:tls@bank.example", b"v=spf1 -all"], (MAIL,)),
+        ([b"v=TLSRPTv1; rua=mailto:tls@bank.example,mailto:tls@bank.example"], (MAIL,)),
+        ([b"v=TLSRPTv1; rua=http://bank.example/,ftp://x,tls@bank.example,mailto:"], ()),
+        ([b"v=TLSRPTv1; rua="], ()),
+        ([b"v=TLSRPTv1; more=1"], ()),
+        ([b"v=TLSRPTv1; rua=" + MAIL.encode()] * 2, ()),
+        ([b"v=TLSRPTv2; rua=" + MAIL.encode()], ()),
+        (
+            [b"v=TLSRPTv1; rua=" + ",".join(f"{MAIL}{n}" for n in range(9)).encode()],
+            tuple(f"{MAIL}{n}" for n in range(5)),
+        ),
+        ([], ()),
+    ],
+)
+def test_reports_go_where_one_record_says(records: list[bytes], found: tuple[str, ...]) -> None:
+    assert read_rua(records) == found
+
+
+@given(
+    st.lists(st.one_of(st.binary(max_size=80), st.binary(max_size=80).map(lambda o: b"v=TLSRPTv1; rua=mailto:" + o)))
+)
+def test_any_records_name_few_places(records: list[bytes]) -> None:
+    found = read_rua(records)
+    assert len(found) <= 5
+    assert all(uri.isprintable() and uri.isascii() for uri in found)
+
+
+def test_times_are_written_as_rfc_3339_does() -> None:
+    assert format_timestamp(1_764_028_799.9) == "2025-11-24T23:59:59Z"
+
+
+def test_a_report_is_written() -> None:
+    report = TlsReport(
+        organization="Relay",
+        contact="postmaster@my.relay.example",
+        report_id="1@my.relay.example",
+        domain="bank.example",
+        start=0,
+        end=86_399,
+        policies=(
+            PolicyResults(
+                "sts",
+                ("version: STSv1", "mode: testing"),
+                ("mx.bank.example",),
+                5,
+                (
+                    TlsFault("certificate-expired", "mx.bank.example", "192.0.2.1", 2),
+                    TlsFault("sts-policy-fetch-error", "", "", 1),
+                ),
+            ),
+            PolicyResults("no-policy-found", (), (), 7),
+        ),
+    )
+    written = json.loads(write_tls_report(report))
+    assert written == {
+        "organization-name": "Relay",
+        "date-range": {"start-datetime": "1970-01-01T00:00:00Z", "end-datetime": "1970-01-01T23:59:59Z"},
+        "contact-info": "postmaster@my.relay.example",
+        "report-id": "1@my.relay.example",
+        "policies": [
+            {
+                "policy": {
+                    "policy-type": "sts",
+                    "policy-string": ["version: STSv1", "mode: testing"],
+                    "policy-domain": "bank.example",
+                    "mx-host": ["mx.bank.example"],
+                },
+                "summary": {"total-successful-session-count": 5, "total-failure-session-count": 3},
+                "failure-details": [
+                    {
+                        "result-type": "certificate-expired",
+                        "receiving-mx-hostname": "mx.bank.example",
+                        "receiving-ip": "192.0.2.1",
+                        "failed-session-count": 2,
+                    },
+                    {"result-type": "sts-policy-fetch-error", "failed-session-count": 1},
+                ],
+            },
+            {
+                "policy": {"policy-type": "no-policy-found", "policy-domain": "bank.example"},
+                "summary": {"total-successful-session-count": 7, "total-failure-session-count": 0},
+            },
+        ],
+    }
