@@ -13,7 +13,7 @@ from relay.delivery.outgoing import Outgoing
 from relay.delivery.stream import ReplyStream
 from relay.delivery.trouble import AttemptError
 from relay.mail.address import Address
-from relay.mail.envelope import Body, Recipient, encode_orcpt, encode_xtext
+from relay.mail.envelope import Body, Recipient, TlsWish, encode_orcpt, encode_xtext
 from relay.mail.reply import Reply
 from relay.policy.outcome import Fault, Phase, Trouble
 
@@ -187,6 +187,8 @@ def _check(outgoing: Outgoing, extensions: dict[str, str]) -> Trouble | None:
     # RFC 1870 4: zero, or nothing, says that there is no fixed limit.
     if limit.isdecimal() and len(limit) <= 20 and 0 < int(limit) < outgoing.size:
         return Trouble(Fault.TOO_LARGE, f"the message has {outgoing.size} octets, the receiving host takes {limit}")
+    if "requiretls" not in extensions and outgoing.message.envelope.tls is TlsWish.REQUIRED:
+        return Trouble(Fault.REQUIRE_TLS, "the receiving host does not pass on that TLS is required (REQUIRETLS)")
     if "smtputf8" not in extensions and outgoing.needs_smtputf8():
         return Trouble(Fault.NO_SMTPUTF8, "the receiving host takes no international addresses (SMTPUTF8)")
     if "8bitmime" not in extensions and outgoing.is_eight_bit():
@@ -204,6 +206,8 @@ def _mail(outgoing: Outgoing, extensions: dict[str, str], *, utf8: bool) -> byte
         words.append("BODY=8BITMIME")
     if utf8:
         words.append("SMTPUTF8")
+    if envelope.tls is TlsWish.REQUIRED:
+        words.append("REQUIRETLS")
     if "dsn" in extensions:
         if envelope.ret is not None:
             words.append(f"RET={envelope.ret}")

@@ -103,5 +103,5 @@ def _gone(slug: str) -> Hold:
 
 def _batch(message: Message, delivery: Delivery, decision: Decision, active: Active) -> Batch:
     recipient: Address = decision.recipient or delivery.recipient.address
-    route = choose_route(decision, recipient, active.snapshot.settings.delivery)
+    route = choose_route(decision, recipient, active.snapshot.settings.delivery, message.envelope.tls)
     return Batch(message, (delivery,), decision, route, active)

@@ -7,7 +7,7 @@ from relay.events import Event, EventType
 from relay.intake.queue_id import new_queue_id
 from relay.mail.address import Address
 from relay.mail.dkim import BodyHash
-from relay.mail.envelope import Body, Envelope, Recipient
+from relay.mail.envelope import Body, Envelope, Recipient, Ret, TlsWish
 from relay.mail.message import header_size
 from relay.mail.report import MAX_RETURNED, Action, ReportedRecipient, ReportRequest, build_report
 from relay.policy.retry import Patience
@@ -42,7 +42,8 @@ class Reporter:
             arrival=message.received_at,
             recipients=[_recipient(notice, message, now=now, patience=patience) for notice in notices],
             original=self._original(message),
-            ret=message.envelope.ret,
+            # RFC 8689 6: a report goes by ways of its own, so it shows little of what was to be protected.
+            ret=Ret.HDRS if message.envelope.tls is TlsWish.REQUIRED else message.envelope.ret,
             envid=message.envelope.envid,
         )
         return self._acceptance(queue_id, build_report(request), request, notices[0].delivery.company, message)

@@ -1,13 +1,14 @@
 """From a decision to the hosts to try: mail hosts of a domain, the company's own server, or the smarthost."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from relay.config.settings import Delivery as DeliverySettings
 from relay.delivery.trouble import AttemptError
 from relay.dns import MailStatus, Resolver, Status
 from relay.mail.address import Address
+from relay.mail.envelope import TlsWish
 from relay.policy.company import Server
 from relay.policy.decision import Decision
 from relay.policy.outcome import Fault, Phase, Trouble
@@ -27,7 +28,10 @@ class TlsPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where mail goes; `key` is equal for mail that may share a connection. `server` is logged in to."""
+    """Where mail goes; `key` is equal for mail that may share a connection.
+
+    `server` is logged in to; `wish` is what the sender wants of TLS.
+    """
 
     key: str
     host: str
@@ -36,6 +40,7 @@ class Route:
     is_domain: bool = False
     server: Server | None = None
     ca: str | None = None
+    wish: TlsWish | None = None
 
     @property
     def is_smarthost(self) -> bool:
@@ -57,8 +62,14 @@ class Target:
     names: tuple[str, ...] = field(default=(), compare=False)
 
 
-def choose_route(decision: Decision, recipient: Address, settings: DeliverySettings) -> Route:
-    """Where mail of this decision for `recipient` goes. Pure."""
+def choose_route(
+    decision: Decision, recipient: Address, settings: DeliverySettings, wish: TlsWish | None = None
+) -> Route:
+    """Where mail of this decision for `recipient` goes, and what its sender wants of TLS. Pure."""
+    return replace(_route(decision, recipient, settings), wish=wish)
+
+
+def _route(decision: Decision, recipient: Address, settings: DeliverySettings) -> Route:
     server = decision.server
     if server is not None:
         key = f"account:{server.username}@{server.host}:{server.port}"

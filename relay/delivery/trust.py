@@ -8,11 +8,12 @@ from relay.delivery.trouble import AttemptError
 from relay.dns import Resolver, Status
 from relay.facts.sts import Sts
 from relay.facts.tls_results import Policy, TlsResults
+from relay.mail.envelope import TlsWish
 from relay.mail.tls_report import TlsFault
 from relay.policy.dane import read_tlsa
 from relay.policy.outcome import Fault, Phase, Trouble
 from relay.policy.sts import StsMode
-from relay.policy.trust import Basis, Demand, HostRecords, Proof, Refusal, TlsFailure, demand_of
+from relay.policy.trust import Basis, Demand, HostRecords, Proof, Refusal, TlsFailure, demand_of, demand_of_sender
 
 _VERIFIED = (TlsPolicy.STARTTLS, TlsPolicy.IMPLICIT)
 _UNPROVEN, _CONFIGURED = Demand(), Demand(Basis.SETTINGS, Proof.CERTIFICATE)
@@ -28,22 +29,29 @@ class Trust:
 
     async def of_route(self, route: Route) -> Sts:
         """What the domain that a route leads to says about all its hosts."""
-        if not route.is_domain or route.host.startswith("["):
+        if not route.is_domain or route.host.startswith("[") or route.wish is TlsWish.IGNORED:
             return Sts()
         return await self.policy_of(route.host)
 
     async def demand(self, route: Route, target: Target, sts: Sts) -> Demand:
         """What `target` has to prove; raises AttemptError when it may get nothing."""
         if not route.is_domain:
-            return _CONFIGURED if route.tls in _VERIFIED else _UNPROVEN
+            return _by_settings(route)
+        if route.wish is TlsWish.IGNORED:
+            return _UNPROVEN
         demand = demand_of(route.host, target.host, sts.policy, await self._records(target))
+        if route.wish is TlsWish.REQUIRED and isinstance(demand, Demand):
+            demand = demand_of_sender(route.host, target.host, demand, vouched=bool(target.names))
+            if isinstance(demand, Refusal):
+                raise AttemptError(Trouble(Fault.REQUIRE_TLS, demand.reason), Phase.TLS, demand.failure)
         if isinstance(demand, Refusal):
             raise AttemptError(Trouble(Fault.UNTRUSTED, demand.reason), Phase.TLS, demand.failure)
         return demand
 
     def note(self, route: Route, target: Target, sts: Sts, demand: Demand | None, failure: TlsFailure | None) -> None:
         """Count a session for the domain's report; `demand` is None when it did not come to one."""
-        if not route.is_domain:
+        if not route.is_domain or route.wish is not None:
+            # What a sender wants of TLS is not what the domain's policy makes of it.
             return
         policy = _policy(sts, demand, failure)
         fault = None if failure is None else TlsFault(failure.value, target.host, target.ip, 1)
@@ -60,6 +68,15 @@ class Trust:
             if answer.status is Status.OK and answer.authenticated:
                 return HostRecords(name, read_tlsa(answer.records))
         return None
+
+
+def _by_settings(route: Route) -> Demand:
+    if route.tls in _VERIFIED:
+        return _CONFIGURED
+    if route.wish is TlsWish.REQUIRED:
+        text = f"mail to {route.host} goes without TLS that is proven, which REQUIRETLS does not allow"
+        raise AttemptError(Trouble(Fault.REQUIRE_TLS, text), Phase.TLS)
+    return _UNPROVEN
 
 
 def _policy(sts: Sts, demand: Demand | None, failure: TlsFailure | None) -> Policy:

@@ -2,6 +2,7 @@
 
 from relay.mail.author import AuthorError, parse_authors
 from relay.mail.date import parse_date
+from relay.mail.envelope import TlsWish
 from relay.mail.message import Header
 from relay.mail.received import count_received
 from relay.mail.reply import Reply
@@ -15,6 +16,12 @@ def check_loop(header: Header) -> Reply | None:
     if count_received(header) > MOST_HOPS:
         return Reply(554, "5.4.6", "Too many hops: this message is in a loop")
     return None
+
+
+def wish_of(header: Header) -> TlsWish | None:
+    """What the header wants of TLS on the way: `TLS-Required: No`, once, or nothing (RFC 8689 5)."""
+    fields = header.all("tls-required")
+    return TlsWish.IGNORED if [field.value.strip().lower() for field in fields] == [b"no"] else None
 
 
 def check_submission(header: Header) -> Reply | None:

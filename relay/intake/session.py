@@ -13,12 +13,13 @@ from relay.config.keyring import Active
 from relay.config.settings import Settings
 from relay.events import Event, EventSink, EventType, Json
 from relay.incoming.arrival import Arrival, Examined
+from relay.intake.checks import wish_of
 from relay.intake.gate import Content, Hello, Peer, SessionLimits
 from relay.intake.limits import Connections, Errors, Misconduct, Rate, Receiving
 from relay.intake.queue_id import new_queue_id
 from relay.intake.reception import FAULT, FULL, Bounds, Reception
 from relay.mail.address import Address
-from relay.mail.envelope import Body, Envelope, MailParameters, Recipient
+from relay.mail.envelope import Body, Envelope, MailParameters, Recipient, TlsWish
 from relay.mail.message import Header
 from relay.mail.received import Hop, protocol_name, received_field
 from relay.mail.reply import Reply
@@ -246,7 +247,7 @@ class Session:
                 app=self._desk.app,
                 peer=str(self._peer.address),
                 message_id=field.value.decode("utf-8", "replace") if field else "",
-                envelope=_envelope(transaction, eight_bit=reception.is_eight_bit),
+                envelope=_envelope(transaction, reception),
                 content=stored,
             )
             return await self._commit(message, transaction, reception)
@@ -376,14 +377,16 @@ class Session:
         self._office.events.emit(Event(kind, self._office.clock.now(), data=data))
 
 
-def _envelope(transaction: _Transaction, *, eight_bit: bool) -> Envelope:
+def _envelope(transaction: _Transaction, reception: Reception) -> Envelope:
     """The envelope as it was given; what the octets are counts for more than what was said of them (RFC 6152)."""
     parameters = transaction.parameters
     return Envelope(
         reverse_path=transaction.reverse_path,
         recipients=tuple(transaction.recipients),
-        body=Body.EIGHT_BIT if eight_bit else parameters.body,
+        body=Body.EIGHT_BIT if reception.is_eight_bit else parameters.body,
         smtputf8=parameters.smtputf8,
         ret=parameters.ret,
         envid=parameters.envid,
+        # RFC 8689 3: what the envelope says goes before the header.
+        tls=TlsWish.REQUIRED if parameters.require_tls else wish_of(reception.header),
     )

@@ -1,6 +1,6 @@
 """The envelope: who a message is from and for, and what MAIL and RCPT said about it.
 
-In charge of the value types and of the parameters of MAIL and RCPT (RFC 1870, 3461, 4954 5, 6152, 6531).
+In charge of the value types and of the parameters of MAIL and RCPT (RFC 1870, 3461, 4954 5, 6152, 6531, 8689).
 Never decides whether the peer may use them.
 """
 
@@ -38,6 +38,13 @@ class Ret(StrEnum):
     HDRS = "HDRS"
 
 
+class TlsWish(StrEnum):
+    """What the sender wants of TLS on the way (RFC 8689)."""
+
+    REQUIRED = "required"  # proven at every hop, or no delivery
+    IGNORED = "ignored"  # arriving counts for more than what domains demand
+
+
 @dataclass(frozen=True, slots=True)
 class Recipient:
     """One RCPT. Empty `notify`: not asked. `orcpt` is decoded: `type;address`."""
@@ -57,6 +64,7 @@ class Envelope:
     smtputf8: bool = False
     ret: Ret | None = None
     envid: str | None = None
+    tls: TlsWish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,7 @@ class MailParameters:
     ret: Ret | None = None
     envid: str | None = None
     auth: str | None = None
+    require_tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,7 @@ class ParameterError(ValueError):
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 _SIZE = re.compile(r"[0-9]{1,20}")
-_KEYWORDS = frozenset({"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH", "NOTIFY", "ORCPT"})
+_KEYWORDS = frozenset({"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH", "REQUIRETLS", "NOTIFY", "ORCPT"})
 _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")
 _UTF8_TEXT = re.compile("(?:[!-*,-<>-\\[\\]-~\u00a0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]|\\\\x\\{[0-9A-F]{2,6}\\})+")
@@ -109,7 +118,7 @@ _MAX_ENVID = 100
 def parse_mail_parameters(text: str) -> MailParameters:
     """Read what follows the reverse path. Raises ParameterError with the reply to give."""
     size = body = ret = envid = auth = None
-    smtputf8 = False
+    smtputf8 = require_tls = False
     for keyword, value in _split(text):
         match keyword:
             case "SIZE":
@@ -124,9 +133,11 @@ def parse_mail_parameters(text: str) -> MailParameters:
                 envid = _parse_envid(value)
             case "AUTH":
                 auth = _decoded(keyword, value)
+            case "REQUIRETLS":
+                require_tls = _parse_flag(keyword, value)
             case _:
                 raise _unknown()
-    return MailParameters(size, body, smtputf8, ret, envid, auth)
+    return MailParameters(size, body, smtputf8, ret, envid, auth, require_tls)
 
 
 def parse_rcpt_parameters(text: str) -> RcptParameters:

@@ -21,7 +21,7 @@ from relay.http import Caps, HttpClient, HttpError, HttpRequest, Reach
 from relay.intake.queue_id import new_queue_id
 from relay.mail.address import Address, AddressError, parse_address
 from relay.mail.date import format_date
-from relay.mail.envelope import Envelope, Recipient
+from relay.mail.envelope import Envelope, Recipient, TlsWish
 from relay.mail.tls_report import TlsReport, read_rua, write_tls_report
 from relay.notices.courier import SENDER, Posting
 from relay.notices.storing import store
@@ -106,7 +106,7 @@ class TlsReports:
         queue_id = new_queue_id(now)
         message_id = f"{queue_id}@{settings.domain}"
         octets = _compose(report, packed, to=to, message_id=message_id, at=now)
-        envelope = Envelope(None, (Recipient(to),), smtputf8=not to.is_ascii)
+        envelope = Envelope(None, (Recipient(to),), smtputf8=not to.is_ascii, tls=TlsWish.IGNORED)
         content = store(posting.spool, octets)
         message = Message(queue_id, Origin.NOTICE, now, "", "", f"<{message_id}>", envelope, content)
         told: dict[str, Json] = {

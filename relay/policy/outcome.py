@@ -44,6 +44,7 @@ class Fault(StrEnum):
     CERTIFICATE = "certificate"
     NO_TLS = "no-tls"
     UNTRUSTED = "untrusted"
+    REQUIRE_TLS = "require-tls"
     NO_LOGIN = "no-login"
     FACTS = "facts"
     SECRET = "secret"  # noqa: S105 -- the name of a fault
@@ -114,6 +115,7 @@ _FAULTS = {
     Fault.CERTIFICATE: (Action.HOLD, Scope.ACCOUNT, "4.7.5"),
     Fault.NO_TLS: (Action.HOLD, Scope.ACCOUNT, "4.7.10"),
     Fault.UNTRUSTED: (Action.DEFER, Scope.TARGET, "4.7.5"),
+    Fault.REQUIRE_TLS: (Action.FAIL, Scope.TARGET, "5.7.30"),
     Fault.NO_LOGIN: (Action.HOLD, Scope.ACCOUNT, "4.7.10"),
     Fault.SECRET: (Action.HOLD, Scope.ACCOUNT, "4.7.8"),
     Fault.CONSENT: (Action.HOLD, Scope.ACCOUNT, "4.7.8"),

@@ -13,6 +13,7 @@ class Basis(StrEnum):
     NONE = "none"  # we do not know: nobody asked for proof, or who asked only wants to hear of it
     DANE = "dane"
     STS = "mta-sts"
+    SENDER = "sender"  # who wrote the mail demands a valid certificate (REQUIRETLS)
     SETTINGS = "settings"  # our own configuration demands a valid certificate
 
 
@@ -83,6 +84,18 @@ def demand_of(domain: str, host: str, sts: StsPolicy | None, tlsa: HostRecords |
     if tlsa is not None and isinstance(demand, Demand) and (demand.tentative or demand.proof is Proof.NOTHING):
         return Demand(Basis.NONE, Proof.ENCRYPTION)
     return demand
+
+
+def demand_of_sender(domain: str, host: str, demand: Demand | Refusal, *, vouched: bool) -> Demand | Refusal:
+    """What `host` has to prove to get mail whose sender requires TLS, where others ask for `demand` (RFC 8689 4.2.1).
+
+    `vouched`: DNSSEC says that it is a host of the domain. Otherwise the domain's own policy has to.
+    """
+    if isinstance(demand, Refusal) or (demand.basis in (Basis.DANE, Basis.STS) and not demand.tentative):
+        return demand
+    if vouched or demand.basis is Basis.STS:
+        return Demand(Basis.SENDER, Proof.CERTIFICATE)
+    return Refusal(f"nobody vouches that {host} is a mail host of {domain}, as REQUIRETLS wants", TlsFailure.OTHER)
 
 
 def _demand_by_sts(domain: str, host: str, sts: StsPolicy | None) -> Demand | Refusal:

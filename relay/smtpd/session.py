@@ -92,6 +92,8 @@ class SessionCommands(Connection):
         ]
         if self._surroundings.tls is TlsMode.STARTTLS and self._tls is None:
             offers.append("STARTTLS")
+        if self._tls is not None:
+            offers.append("REQUIRETLS")
         if self._tls is not None and self._gate.offers_login:
             offers.append("AUTH " + " ".join(MECHANISMS))
         return [f"250-{offer}" for offer in offers] + ["250 HELP"]

@@ -1,7 +1,8 @@
 """The commands that move mail: MAIL, RCPT, DATA and BDAT.
 
-In charge of RFC 5321 3.3, RFC 1870 (SIZE), RFC 3030 (BDAT) and of the one promise that matters: the reply to the end
-of a message is the gate's answer to `accept`, which runs to its end whatever becomes of the client.
+In charge of RFC 5321 3.3, RFC 1870 (SIZE), RFC 3030 (BDAT), RFC 8689 (REQUIRETLS) and of the one promise that matters:
+the reply to the end of a message is the gate's answer to `accept`, which runs to its end whatever becomes of the
+client.
 """
 
 # ruff: noqa: N802 - commands are found by the name of their method
@@ -86,6 +87,8 @@ class Session(SessionCommands):
             raise Refused(Reply(553, "5.1.7", f"Bad sender: {error}")) from error
         except ParameterError as error:
             raise Refused(error.reply) from error
+        if parameters.require_tls and self._tls is None:
+            raise Refused(replies.TLS_NEEDED)
         limits = self._limits = self._gate.limits
         if parameters.size is not None and parameters.size > limits.message_size:
             raise Refused(TOO_LARGE)

@@ -5,6 +5,7 @@ import pytest
 from relay.events import EventType
 from relay.intake.gate import Hello
 from relay.mail.address import Address
+from relay.mail.envelope import TlsWish
 
 from .front import BAKERY as BAKERY_ITSELF
 from .front import MAIL, PASSWORD, begin, mail, rcpt, send
@@ -220,3 +221,19 @@ async def test_an_app_that_wants_it_so_is_refused_for_good_and_the_company_is_as
     assert not front.outbox.entries
     await front.addresses.mark(BAKERY_ITSELF, "known")
     assert (await send(session, BAKERY, ANNA)).code == 250
+
+
+@pytest.mark.parametrize(
+    ("parameters", "fields", "wish"),
+    [
+        ("", b"", None),
+        (" REQUIRETLS", b"", TlsWish.REQUIRED),
+        (" REQUIRETLS", b"TLS-Required: No\r\n", TlsWish.REQUIRED),
+        ("", b"TLS-Required: no \r\n", TlsWish.IGNORED),
+        ("", b"TLS-Required: Yes\r\n", None),
+        ("", b"TLS-Required: No\r\n" * 2, None),
+    ],
+)
+async def test_what_the_sender_wants_of_tls_is_kept(front, parameters, fields, wish):
+    reply = await send(await front.app(), BAKERY + parameters, ANNA, octets=fields + MAIL)
+    assert (await front.message(reply.text)).envelope.tls is wish

@@ -6,7 +6,7 @@ import pytest
 
 from relay.events import Event, EventType
 from relay.mail.address import Address, parse_address
-from relay.mail.envelope import Body, Envelope, Notify, Recipient, Ret
+from relay.mail.envelope import Body, Envelope, Notify, Recipient, Ret, TlsWish
 from relay.store.spool import Acceptance, Origin, SpoolError, State
 
 
@@ -26,6 +26,7 @@ async def test_a_committed_message_comes_back_as_it_was_given(bench, spool):
         smtputf8=True,
         ret=Ret.HDRS,
         envid="QQ314159",
+        tls=TlsWish.REQUIRED,
     )
     message = await bench.put(spool, envelope=envelope, companies=("one", "two"), origin=Origin.MX)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from relay.events import Event, EventType
 from relay.mail.address import Address
-from relay.mail.envelope import Body, Envelope, Notify, Recipient, Ret
+from relay.mail.envelope import Body, Envelope, Notify, Recipient, Ret, TlsWish
 from relay.store.spool import Acceptance, Change, Content, Delivery, Entry, Message, Origin, State
 from relay.store.sqlite.batch import Row, Rows
 
@@ -168,12 +168,15 @@ def _envelope_text(envelope: Envelope) -> str:
             envelope.smtputf8,
             envelope.ret,
             envelope.envid,
+            envelope.tls,
         )
     )
 
 
 def _read_envelope(text: str, recipients: tuple[Recipient, ...]) -> Envelope:
-    reverse_path, body, smtputf8, ret, envid = json.loads(text)
+    reverse_path, body, smtputf8, ret, envid, *more = json.loads(text)
+    # Mail that was stored before this was asked says nothing of TLS.
+    tls = more[0] if more else None
     return Envelope(
         reverse_path=None if reverse_path is None else Address(*reverse_path),
         recipients=recipients,
@@ -181,4 +184,5 @@ def _read_envelope(text: str, recipients: tuple[Recipient, ...]) -> Envelope:
         smtputf8=smtputf8,
         ret=None if ret is None else Ret(ret),
         envid=envid,
+        tls=None if tls is None else TlsWish(tls),
     )

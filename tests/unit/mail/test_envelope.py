@@ -162,3 +162,10 @@ def test_an_envelope_is_a_value():
     recipient = Recipient(Address("a", "x.example"))
     assert Envelope(None, (recipient,)) == Envelope(None, (Recipient(Address("a", "x.example")),))
     assert hash(recipient) == hash(Recipient(Address("a", "x.example"), frozenset()))
+
+
+def test_required_tls_is_a_flag() -> None:
+    assert parse_mail_parameters("requiretls").require_tls
+    assert not parse_mail_parameters("").require_tls
+    with pytest.raises(ParameterError):
+        parse_mail_parameters("REQUIRETLS=1")

@@ -107,6 +107,7 @@ FAULTS = {
     Fault.CERTIFICATE: (*HOLD_ACCOUNT, "4.7.5"),
     Fault.NO_TLS: (*HOLD_ACCOUNT, "4.7.10"),
     Fault.UNTRUSTED: (*DEFER_TARGET, "4.7.5"),
+    Fault.REQUIRE_TLS: (Action.FAIL, Scope.TARGET, "5.7.30"),
     Fault.NO_LOGIN: (*HOLD_ACCOUNT, "4.7.10"),
     Fault.SECRET: (*HOLD_ACCOUNT, "4.7.8"),
     Fault.CONSENT: (*HOLD_ACCOUNT, "4.7.8"),

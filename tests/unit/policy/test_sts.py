@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.policy.sts import MOST_OCTETS, StsMode, StsPolicy, read_sts_id, read_sts_policy
-from relay.policy.trust import Basis, Demand, Proof, Refusal, TlsFailure, demand_of
+from relay.policy.trust import Basis, Demand, Proof, Refusal, TlsFailure, demand_of, demand_of_sender
 
 GOOD = b"version: STSv1\r\nmode: enforce\r\nmx: mx1.bank.example\r\nmx: *.mail.bank.example\r\nmax_age: 604800\r\n"
 POLICY = StsPolicy(StsMode.ENFORCE, 604_800, ("mx1.bank.example", "*.mail.bank.example"))
@@ -133,3 +133,21 @@ def test_a_policy_in_testing_bars_nobody() -> None:
         Basis.STS, Proof.CERTIFICATE, tentative=True
     )
     assert demand_of("bank.example", "evil.example", testing) == Demand(tentative=True, failure=TlsFailure.OTHER)
+
+
+def test_a_sender_who_requires_tls_gets_it_where_somebody_vouches_for_the_host() -> None:
+    host, sender = "mx1.bank.example", Demand(Basis.SENDER, Proof.CERTIFICATE)
+    named = Demand(Basis.STS, Proof.CERTIFICATE)
+    barred = Refusal("", TlsFailure.OTHER)
+    for demand, vouched, expected in (
+        (Demand(), True, sender),
+        (Demand(proof=Proof.ENCRYPTION), True, sender),
+        (named, False, named),
+        (Demand(Basis.STS, Proof.CERTIFICATE, tentative=True), False, sender),
+        (barred, True, barred),
+    ):
+        assert demand_of_sender("bank.example", host, demand, vouched=vouched) == expected
+    for unnamed in (Demand(), Demand(tentative=True, failure=TlsFailure.OTHER)):
+        refusal = demand_of_sender("bank.example", host, unnamed, vouched=False)
+        assert isinstance(refusal, Refusal)
+        assert host in refusal.reason
