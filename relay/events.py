@@ -32,6 +32,7 @@ class EventType(StrEnum):
     DELAYED = "delayed"
     REPORTED = "reported"
     BOUNCED = "bounced"
+    REPLIED = "replied"
     HELD = "held"
     RELEASED = "released"
     RETRIED = "retried"
@@ -58,7 +59,7 @@ class EventType(StrEnum):
 # What happens to mail, and is told to the app that submitted it.
 MAIL_EVENTS = (
     *(EventType.RECEIVED, EventType.DELIVERED, EventType.DEFERRED, EventType.FAILED, EventType.EXPIRED),
-    *(EventType.DELAYED, EventType.REPORTED, EventType.BOUNCED),
+    *(EventType.DELAYED, EventType.REPORTED, EventType.BOUNCED, EventType.REPLIED),
     *(EventType.HELD, EventType.RELEASED, EventType.RETRIED, EventType.DROPPED),
 )
 

@@ -11,8 +11,9 @@ from relay.mail.address import Address
 from relay.mail.dkim import Signer
 from relay.mail.envelope import Body, Recipient
 from relay.mail.message import Header, parse_header
-from relay.mail.rewrite import drop_bcc, ensure_message_id, rewrite_author
+from relay.mail.rewrite import ask_answers_at, drop_bcc, ensure_message_id, rewrite_author
 from relay.mail.srs import srs_forward
+from relay.mail.thread import answer_address, message_id_for
 from relay.mail.verp import TokenError, bounce_address
 from relay.policy.decision import Decision, Name, ReversePath
 from relay.policy.evidence import bounce_domain
@@ -100,12 +101,23 @@ def signers_for(decision: Decision, keyring: Keyring) -> list[Signer]:
 def _in_the_name_of(decision: Decision, header: Header, message: Message, context: Context) -> Header:
     if decision.author is not None:
         header = rewrite_author(header, decision.author)
-    header = ensure_message_id(drop_bcc(header), f"{message.queue_id}@{context.domain}")
+    if decision.name is Name.ALIAS and decision.author is not None:
+        header = _with_tag(header, decision.author, message.queue_id, context)
+    message_id = message_id_for(message.queue_id, domain=context.domain, secrets=context.keyring.signing)
+    header = ensure_message_id(drop_bcc(header), message_id)
     fields = [
         signer.sign(header, message.content.body_hash, int(context.now))
         for signer in signers_for(decision, context.keyring)
     ]
     return header.prepend(b"".join(fields)) if fields else header
+
+
+def _with_tag(header: Header, alias: Address, queue_id: str, context: Context) -> Header:
+    """Let answers name the mail that they answer, also when a program leaves out References."""
+    try:
+        return ask_answers_at(header, answer_address(alias, queue_id, secrets=context.keyring.signing))
+    except TokenError:
+        return header
 
 
 def _reverse_path(message: Message, delivery: Delivery, decision: Decision, context: Context) -> Address | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from relay.config.keyring import Active
+from relay.incoming.answers import Threads, find_answers, tell_answers
 from relay.incoming.arrival import Arrival, Examined
 from relay.incoming.bounced import take_bounces
 from relay.incoming.kind import note_kind
@@ -20,6 +21,11 @@ class Examiner:
     async def examine(self, arrival: Arrival) -> Examined | Reply:
         """What is to be kept with the mail, or why it is refused; raises SpoolError."""
         examined = Examined()
-        note_kind(arrival, examined)
-        await take_bounces(arrival, examined, spool=self._spool, secrets=self._active().keyring.signing)
+        active = self._active()
+        secrets = active.keyring.signing
+        judged = note_kind(arrival, examined)
+        await take_bounces(arrival, examined, judged, spool=self._spool, secrets=secrets)
+        threads = Threads(self._spool, active.snapshot.settings.domain, secrets)
+        answers = await find_answers(arrival, examined, judged, threads)
+        tell_answers(arrival, examined, judged, answers)
         return examined

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 from relay.events import Json
 from relay.incoming.arrival import Arrival, Examined
+from relay.mail.address import Address
+from relay.mail.author import AuthorError, parse_authors
+from relay.mail.message import Header
 from relay.mail.verp import is_bounce_local, is_srs_local
 from relay.policy.kind import Judgement, Kind, Way, judge_kind
 
@@ -28,3 +31,12 @@ def kind_in(findings: Mapping[str, Json]) -> Judgement | None:
     if not isinstance(section, dict):
         return None
     return Judgement(Kind(str(section["kind"])), str(section["reason"]), sure=bool(section["sure"]))
+
+
+def writer_of(header: Header) -> Address | None:
+    """The (first) address in From; None when nobody can read it."""
+    field = header.first("from")
+    try:
+        return None if field is None else parse_authors(field.value)[0].address
+    except AuthorError:
+        return None

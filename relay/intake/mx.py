@@ -15,6 +15,7 @@ from relay.mail.envelope import MailParameters, Recipient
 from relay.mail.message import Header
 from relay.mail.reply import Reply
 from relay.mail.srs import srs_reverse
+from relay.mail.thread import split_tag
 from relay.mail.verp import TokenError, is_bounce_local, is_srs_local, parse_bounce
 from relay.policy.evidence import bounce_domain
 from relay.store.spool import Origin
@@ -72,7 +73,9 @@ class MxDesk:
             return Admitted(company.slug)
         if is_bounce_local(address.local) or is_srs_local(address.local):
             return self._return_address(address.local)
-        return UNKNOWN
+        # What stands behind a plus is ours (a tag that ties an answer to its mail), or the writer's own business.
+        company = snapshot.by_alias(split_tag(address.local)[0])
+        return UNKNOWN if company is None else Admitted(company.slug)
 
     def most_recipients(self) -> int:
         """See Desk.most_recipients."""

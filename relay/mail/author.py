@@ -80,13 +80,18 @@ def render_from(display: bytes, address: Address) -> bytes:
 
     A display that cannot be folded into lines of 998 octets is left out.
     """
+    return render_mailbox(b"From", display, address)
+
+
+def render_mailbox(name: bytes, display: bytes, address: Address) -> bytes:
+    """Write a field of that name with one mailbox in it, as `render_from` does."""
     bare = str(address).encode()
     if not display:
-        return fold(b"From: " + bare)
+        return fold(name + b": " + bare)
     try:
-        return fold(b"From: " + display + b" <" + bare + b">")
+        return fold(name + b": " + display + b" <" + bare + b">")
     except HeaderError:
-        return fold(b"From: " + bare)
+        return fold(name + b": " + bare)
 
 
 def _tokens(value: bytes) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """The few changes an outgoing header needs for the identity it goes out in. Every other field keeps its bytes."""
 
 from relay.mail.address import Address
-from relay.mail.author import AuthorError, parse_authors, render_from
+from relay.mail.author import AuthorError, parse_authors, render_from, render_mailbox
 from relay.mail.message import Header
 
 
@@ -18,6 +18,19 @@ def rewrite_author(header: Header, address: Address) -> Header:
     if len(authors) == 1 and authors[0].address == address:
         return header
     return header.replace("from", render_from(authors[0].display, address))
+
+
+def ask_answers_at(header: Header, address: Address) -> Header:
+    """The header with a Reply-To field for `address`, under the (first) author's name, unless it has one already.
+
+    Raises AuthorError as `rewrite_author` does.
+    """
+    field = header.first("from")
+    if field is None:
+        raise AuthorError("no From field")
+    if header.first("reply-to") is not None:
+        return header
+    return header.prepend(render_mailbox(b"Reply-To", parse_authors(field.value)[0].display, address))
 
 
 def drop_bcc(header: Header) -> Header:

@@ -13,6 +13,7 @@ from relay.mail.address import Address
 from relay.mail.dkim import Signer
 from relay.mail.envelope import Body, Notify, Recipient, Ret
 from relay.mail.srs import srs_reverse
+from relay.mail.thread import message_id_for, parse_tag, split_tag
 from relay.mail.verp import parse_bounce
 from relay.policy.decision import Decision, Name, ReversePath
 from relay.policy.forward import forward_to_company, send_report
@@ -40,16 +41,32 @@ async def test_in_the_name_of_an_alias(house):
     octets, outgoing = await whole(house, AS_ALIAS)
     signatures, _, rest = octets.partition(RECEIVED)
     assert signatures.count(b"DKIM-Signature:") == 2
+    signatures, _, answers = signatures.rpartition(b"Reply-To: ")
     assert RECEIVED + rest == MAIL.replace(b"Bcc: secret@customer.example\r\n", b"").replace(
         b'From: "Web" <web@app.example>', b'From: "Web" <bakery@my.relay.example>'
     )
+    assert answers.startswith(b'"Web" <bakery+')
+    assert answers.endswith(b"@my.relay.example>\r\n")
+    tag = split_tag(answers.partition(b"<")[2].partition(b"@")[0].decode())[1]
+    assert parse_tag(tag, secrets=(SECRET,)) == outgoing.message.queue_id
     assert outgoing.reverse_path is not None
     assert parse_bounce(outgoing.reverse_path.local, secrets=(SECRET,)) == (outgoing.message.queue_id, 0)
 
 
 async def test_a_message_id_is_given_where_there_is_none(house):
     octets, outgoing = await whole(house, AS_ALIAS, octets=MAIL.replace(b"Message-ID: <1@app.example>\r\n", b""))
-    assert f"Message-ID: <{outgoing.message.queue_id}@{DOMAIN}>".encode() in octets
+    ours = message_id_for(outgoing.message.queue_id, domain=DOMAIN, secrets=(SECRET,))
+    assert f"Message-ID: <{ours}>".encode() in octets
+
+
+async def test_answers_go_where_the_app_says(house):
+    octets, _ = await whole(house, AS_ALIAS, octets=b"Reply-To: sales@bakery.example\r\n" + MAIL)
+    assert octets.count(b"Reply-To:") == 1
+
+
+async def test_an_alias_that_is_too_long_for_a_tag_stays_without(house):
+    octets, _ = await whole(house, replace(AS_ALIAS, author=Address("b" * 60, DOMAIN)))
+    assert b"Reply-To:" not in octets
 
 
 @pytest.mark.parametrize(
@@ -59,6 +76,7 @@ async def test_in_its_own_name_the_author_is_the_envelope_too(house, name, serve
     octets, outgoing = await whole(house, Decision(name, INFO, ReversePath.AUTHOR, server=server))
     assert outgoing.reverse_path == INFO
     assert b'From: "Web" <info@bakery.example>\r\n' in octets
+    assert b"Reply-To" not in octets
     assert b"Bcc" not in octets
 
 

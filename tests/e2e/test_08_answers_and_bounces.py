@@ -32,7 +32,7 @@ async def test_an_answer_is_forwarded_octet_for_octet(relay: Relay, world: World
 
 
 async def test_a_customer_answers_what_arrived(relay: Relay, world: World) -> None:
-    await relay.submit(message(), "an@klant.example")
+    queue_id = await relay.submit(message(), "an@klant.example")
     received = await world.wait_for("an@klant.example", 60)
     code, _ = await send_answer(
         received, "Klopt.", source=world.addresses["mx.klant.example"], target=(relay.host, relay.ports["mx"]), at=1.0
@@ -40,6 +40,9 @@ async def test_a_customer_answers_what_arrived(relay: Relay, world: World) -> No
     assert code == 250
     answer = await world.wait_for(COMPANY, 60)
     assert answer.header("In-Reply-To") == received.header("Message-ID")
+    (journey,) = await relay.trace(queue_id)
+    (replied,) = [event for event in journey["events"] if event["type"] == "replied"]
+    assert (replied["data"]["kind"], replied["data"]["tie"]) == ("person", "tag")
 
 
 REFUSED = {

@@ -38,6 +38,7 @@ def bounce(queue_id: str = "q1", number: int = 0, secret: bytes = SECRET) -> str
     [
         "<bakery@my.relay.example>",
         "<BAKERY@MY.Relay.Example>",
+        "<bakery+invoices@my.relay.example>",
         '<"bakery"@my.relay.example>',
         "<postmaster>",
         "<PostMaster>",
@@ -117,7 +118,7 @@ UNKNOWN = "550 5.1.1"
         ('<"anna%customer.example"@my.relay.example>', UNKNOWN),
         ('<"bakery "@my.relay.example>', UNKNOWN),
         ('<"bakery@my.relay.example"@my.relay.example>', UNKNOWN),
-        ("<bakery+tag@my.relay.example>", UNKNOWN),
+        ("<nobody+bakery@my.relay.example>", UNKNOWN),
         ("<info@my.relay.example>", UNKNOWN),
         ("<anna%customer.example@[127.0.0.1]>", NOT_OURS),
         ("<customer.example!anna@relay.example>", NOT_OURS),

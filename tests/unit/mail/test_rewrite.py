@@ -5,7 +5,7 @@ import pytest
 from relay.mail.address import Address
 from relay.mail.author import AuthorError
 from relay.mail.message import parse_header
-from relay.mail.rewrite import drop_bcc, ensure_message_id, rewrite_author
+from relay.mail.rewrite import ask_answers_at, drop_bcc, ensure_message_id, rewrite_author
 
 ALIAS = Address("bakery", "relay.example")
 REST = b"Subject:   odd  \r\n\tfolds\r\nX: caf\xe9\r\n"
@@ -50,3 +50,17 @@ def test_bcc_goes():
 )
 def test_every_message_has_an_identifier(before, after):
     assert bytes(ensure_message_id(parse_header(before), "new@relay.example")) == after
+
+
+def test_answers_are_asked_for_under_the_authors_name():
+    header = parse_header(b'Subject: x\r\nFrom: "An" <an@x.example>\r\n')
+    asked = ask_answers_at(header, Address("bakery+1", "relay.example"))
+    assert bytes(asked) == b'Reply-To: "An" <bakery+1@relay.example>\r\n' + bytes(header)
+    assert ask_answers_at(asked, Address("other", "relay.example")) == asked
+    bare = ask_answers_at(parse_header(b"From: an@x.example\r\n"), Address("bakery+1", "relay.example"))
+    assert bytes(bare).startswith(b"Reply-To: bakery+1@relay.example\r\n")
+
+
+def test_a_header_without_an_author_asks_for_no_answers():
+    with pytest.raises(AuthorError):
+        ask_answers_at(parse_header(b"Subject: x\r\n"), Address("bakery", "relay.example"))
