@@ -24,10 +24,11 @@ from relay.delivery.recording import Sending
 from relay.dns import Resolver
 from relay.events import Event, EventType, Json
 from relay.facts.addresses import Addresses
+from relay.facts.fading import forget_faded
 from relay.fetch.attendant import Fetching
 from relay.fetch.fetcher import Fetcher
 from relay.http import HttpClient
-from relay.incoming.examine import Examiner
+from relay.incoming.examine import FADING, Examiner
 from relay.intake.gate import Gate, Peer
 from relay.intake.guard import GuardWorld, LoginGuard
 from relay.intake.limits import Connections, Errors, Guesses, Rate, Receiving
@@ -187,7 +188,7 @@ class Worker:
             desk = SubmissionDesk(common, peer)
             return Session(apps, desk, peer)
 
-        examiner = Examiner(lambda: self._active, self._spool)
+        examiner = Examiner(lambda: self._active, self._spool, self._clock)
 
         def mx(peer: Peer) -> Gate:
             desk = MxDesk(lambda: self._active, peer=peer, examiner=examiner, clock=self._clock)
@@ -296,6 +297,7 @@ class Worker:
         reason = "nobody has decided about it in all the time that mail from outside is held"
         for event in await self._spool.expire_held(Origin.MX, before=before, now=now, reason=reason):
             self._journal.emit(event)
+        await forget_faded(self._spool.facts, FADING, now=now)
 
     async def _keep_config(self) -> None:
         """Take over what changes in the files, whole or not at all."""

@@ -97,6 +97,7 @@ def _letter(company: "Company", domain: str, now: float) -> "Letter":
         f"Date: {format_date(now)}",
         f"Message-ID: {message_id}",
         "Auto-Submitted: auto-generated",
+        "X-Auto-Response-Suppress: All",
         "",
         "This mail shows that documents can be sent through your own mail server.",
         "",

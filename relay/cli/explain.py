@@ -137,7 +137,7 @@ def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
         return desk
 
     def mx() -> MxDesk:
-        examiner = Examiner(lambda: active, visit_spool(settings.store, clock=clock))
+        examiner = Examiner(lambda: active, visit_spool(settings.store, clock=clock), clock)
         return MxDesk(lambda: active, peer=nowhere, examiner=examiner, clock=clock)
 
     domains = DomainFacts(lambda: active, lambda: facts, resolver, clock, lambda _: None)

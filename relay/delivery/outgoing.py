@@ -10,6 +10,7 @@ from relay.config.keyring import Keyring
 from relay.mail.address import Address
 from relay.mail.dkim import Signer
 from relay.mail.envelope import Body, Recipient
+from relay.mail.loop import forwarded_field
 from relay.mail.message import Header, parse_header
 from relay.mail.rewrite import ask_answers_at, drop_bcc, ensure_message_id, rewrite_author
 from relay.mail.srs import srs_forward
@@ -67,7 +68,11 @@ def make_outgoing(
     """Derive the mail for `deliveries`, which share one decision; raises AuthorError for a From nobody can read."""
     content = message.content
     header = parse_header(spool.read(content, 0, content.header_size))
-    if decision.name is not Name.FORWARD:
+    if decision.name is Name.FORWARD:
+        company = deliveries[0].company
+        mark = forwarded_field(company, domain=context.domain, secrets=context.keyring.signing)
+        header = header.prepend(mark)
+    else:
         header = _in_the_name_of(decision, header, message, context)
     return Outgoing(
         reverse_path=_reverse_path(message, deliveries[0], decision, context),

@@ -29,6 +29,7 @@ class Trouble(StrEnum):
     DOMAIN_LOST = "domain-lost"
     ACCOUNT_REFUSED = "account-refused"
     CONSENT_NEEDED = "consent-needed"
+    FORWARDING_LOOP = "forwarding-loop"
 
 
 @dataclass(frozen=True, slots=True)

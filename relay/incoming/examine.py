@@ -2,30 +2,49 @@
 
 from collections.abc import Callable
 
+from relay.clock import Clock
 from relay.config.keyring import Active
+from relay.facts.troubles import Troubles
+from relay.incoming import loops
 from relay.incoming.answers import Threads, find_answers, tell_answers
 from relay.incoming.arrival import Arrival, Examined
 from relay.incoming.bounced import take_bounces
 from relay.incoming.kind import note_kind
+from relay.incoming.loops import Brakes, break_loop, slow_down
 from relay.mail.reply import Reply
 from relay.store.spool import Spool
+
+# Kinds of facts that are counted here, and are of no use after their time.
+FADING = (loops.KIND,)
 
 
 class Examiner:
     """Looks at mail from other servers, for one worker."""
 
-    def __init__(self, active: Callable[[], Active], spool: Spool) -> None:
+    def __init__(self, active: Callable[[], Active], spool: Spool, clock: Clock) -> None:
         self._active = active
         self._spool = spool
+        self._clock = clock
+        self._troubles: Troubles | None = None
 
     async def examine(self, arrival: Arrival) -> Examined | Reply:
         """What is to be kept with the mail, or why it is refused; raises SpoolError."""
         examined = Examined()
         active = self._active()
-        secrets = active.keyring.signing
-        judged = note_kind(arrival, examined)
+        secrets, domain = active.keyring.signing, active.snapshot.settings.domain
+        brakes = Brakes(active.snapshot, self._spool.facts, self._known_troubles())
+        judged = note_kind(arrival, examined, domain=domain, secrets=secrets)
+        if (refusal := await break_loop(arrival, judged, brakes)) is not None:
+            return refusal
         await take_bounces(arrival, examined, judged, spool=self._spool, secrets=secrets)
-        threads = Threads(self._spool, active.snapshot.settings.domain, secrets)
-        answers = await find_answers(arrival, examined, judged, threads)
+        answers = await find_answers(arrival, examined, judged, Threads(self._spool, domain, secrets))
+        if (refusal := await slow_down(arrival, judged, answers, brakes)) is not None:
+            return refusal
         tell_answers(arrival, examined, judged, answers)
         return examined
+
+    def _known_troubles(self) -> Troubles:
+        """Kept, because it remembers what was just told; made late, because the store has to be open."""
+        if self._troubles is None:
+            self._troubles = Troubles(self._spool.facts, self._clock)
+        return self._troubles

@@ -1,11 +1,12 @@
 """Says what a mail is, and keeps that with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from relay.events import Json
 from relay.incoming.arrival import Arrival, Examined
 from relay.mail.address import Address
 from relay.mail.author import AuthorError, parse_authors
+from relay.mail.loop import was_forwarded
 from relay.mail.message import Header
 from relay.mail.verp import is_bounce_local, is_srs_local
 from relay.policy.kind import Judgement, Kind, Way, judge_kind
@@ -13,12 +14,18 @@ from relay.policy.kind import Judgement, Kind, Way, judge_kind
 SECTION = "kind"
 
 
-def note_kind(arrival: Arrival, examined: Examined) -> Judgement:
-    """Judge the mail; later steps and the delivery read the judgement with `kind_in`."""
+def note_kind(arrival: Arrival, examined: Examined, *, domain: str, secrets: Sequence[bytes]) -> Judgement:
+    """Judge the mail; `domain` and `secrets` are ours, and tell our own marks.
+
+    Later steps and the delivery read the judgement with `kind_in`.
+    """
     locals_ = [recipient.address.local for recipient in arrival.envelope.recipients]
     way = Way(
         null=arrival.envelope.reverse_path is None,
         returned=any(is_bounce_local(local) or is_srs_local(local) for local in locals_),
+        looped=any(
+            was_forwarded(arrival.header, company, domain=domain, secrets=secrets) for company in set(arrival.companies)
+        ),
     )
     judged = judge_kind(arrival.header, way)
     examined.findings[SECTION] = {"kind": judged.kind.value, "reason": judged.reason, "sure": judged.sure}

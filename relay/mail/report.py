@@ -106,6 +106,7 @@ def build_report(request: ReportRequest) -> bytes:
         f"Date: {format_date(request.at)}",
         f"Message-ID: <{request.message_id}>",
         "Auto-Submitted: auto-replied",
+        "X-Auto-Response-Suppress: All",
         "MIME-Version: 1.0",
         f'Content-Type: multipart/report; report-type=delivery-status; boundary="{boundary}"',
         f"Content-Transfer-Encoding: {'8bit' if eight_bit else '7bit'}",

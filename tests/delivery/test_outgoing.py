@@ -12,6 +12,7 @@ from relay.delivery.outgoing import Outgoing
 from relay.mail.address import Address
 from relay.mail.dkim import Signer
 from relay.mail.envelope import Body, Notify, Recipient, Ret
+from relay.mail.loop import forwarded_field
 from relay.mail.srs import srs_reverse
 from relay.mail.thread import message_id_for, parse_tag, split_tag
 from relay.mail.verp import parse_bounce
@@ -98,7 +99,8 @@ async def test_forwarded_mail_is_the_same_to_the_last_octet(house, octets):
         await house.deliver(f"bakery@{DOMAIN}", sender="anna@customer.example", origin=Origin.MX, octets=octets)
         stuffed = peer.messages[0]
     unstuffed = stuffed.replace(b"\r\n.", b"\r\n")
-    assert unstuffed == octets
+    mark = forwarded_field("bakery", domain=DOMAIN, secrets=(SECRET,))
+    assert unstuffed == mark + octets
 
 
 async def test_forwarded_mail_comes_from_a_signed_address_of_ours(house):

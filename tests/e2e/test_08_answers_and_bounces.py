@@ -22,7 +22,7 @@ async def test_an_answer_is_forwarded_octet_for_octet(relay: Relay, world: World
     queue_id = await relay.bring(content, BAKKERIJ)
     received = await world.wait_for(COMPANY, 60)
     assert received.offer.content.endswith(content)
-    assert field_names(received.offer.content.removesuffix(content)) == ["Received"]
+    assert field_names(received.offer.content.removesuffix(content)) == ["Relay-Forwarded", "Received"]
     assert queue_id in received.header("Received")
     local, _, domain = received.offer.reverse_path.rpartition("@")
     assert domain == DOMAIN

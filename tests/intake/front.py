@@ -111,7 +111,7 @@ class Front:
         self.receiving = Receiving()
         self.share_tallies(Tallies())
         self.addresses = Addresses(lambda: self.active, spool, self.clock)
-        self.examiner = Examiner(lambda: self.active, spool)
+        self.examiner = Examiner(lambda: self.active, spool, self.clock)
         self.configure()
 
     def share_tallies(self, tallies: Tallies) -> None:
