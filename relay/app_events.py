@@ -16,7 +16,7 @@ DATA = (
     *("identity", "wanted", "fallback", "reasons", "reason", "author"),
     *("host", "tls", "trust", "reply", "text", "status", "phase", "unknown"),
     *("attempt", "next_attempt", "seconds"),
-    *("writer", "kind", "tie"),
+    *("writer", "kind", "tie", "warnings"),
 )
 _TIMES = frozenset(("next_attempt",))
 

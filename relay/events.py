@@ -33,6 +33,7 @@ class EventType(StrEnum):
     REPORTED = "reported"
     BOUNCED = "bounced"
     REPLIED = "replied"
+    SUSPICIOUS = "suspicious"
     HELD = "held"
     RELEASED = "released"
     RETRIED = "retried"

@@ -15,6 +15,7 @@ from relay.events import Event, EventType
 _LEVELS = {EventType.FAULT: logging.ERROR, EventType.RELOAD_FAILED: logging.ERROR}
 _WARNINGS = {
     EventType.HELD,
+    EventType.SUSPICIOUS,
     EventType.PARKED,
     EventType.MAILBOX_FAILED,
     EventType.EXPIRED,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from relay.config.keyring import Keyring
+from relay.incoming.warnings import warning_fields
 from relay.mail.address import Address
 from relay.mail.dkim import Signer
 from relay.mail.envelope import Body, Recipient
@@ -71,7 +72,7 @@ def make_outgoing(
     if decision.name is Name.FORWARD:
         company = deliveries[0].company
         mark = forwarded_field(company, domain=context.domain, secrets=context.keyring.signing)
-        header = header.prepend(mark)
+        header = header.prepend(warning_fields(message.findings) + mark)
     else:
         header = _in_the_name_of(decision, header, message, context)
     return Outgoing(

@@ -10,6 +10,7 @@ import structlog
 
 from relay.clock import Clock
 from relay.config.keyring import Active
+from relay.delivery.learning import Learner
 from relay.delivery.reporting import Reporter
 from relay.delivery.settle import Settlement
 from relay.dns import Resolver
@@ -41,10 +42,14 @@ class Recorder:
     def __init__(self, sending: Sending, look: Callable[[], None]) -> None:
         self._sending = sending
         self._look = look
+        self._learner = Learner(sending.active, sending.spool, sending.clock)
 
     async def record(self, message: Message, settlements: list[Settlement]) -> None:
         """Write outcomes down, with the reports they cause; a store in trouble is asked until it takes them."""
         events = [event for settlement in settlements for event in settlement.events]
+        # Before the mail is done: afterwards its content goes.
+        done = [each.delivery.company for each in settlements if each.change.state is State.DELIVERED]
+        await self._learner.learn(message, done)
 
         async def write() -> None:
             nonlocal settlements

@@ -24,12 +24,16 @@ _ANSWERING = (Kind.PERSON, Kind.AUTO_REPLY, Kind.AUTO_GENERATED, Kind.RECEIPT)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A tie: the mail that is answered, which of its recipients answers if that is known, and by what we know."""
+    """A tie: the mail that is answered, which of its recipients answers if that is known, and by what we know.
+
+    `domains` are those of that mail's recipients.
+    """
 
     queue_id: str
     number: int | None
     company: str
     tie: str
+    domains: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,10 @@ async def find_answers(arrival: Arrival, examined: Examined, judged: Judgement, 
     return list(found.values())
 
 
-def tell_answers(arrival: Arrival, examined: Examined, judged: Judgement, answers: Sequence[Answer]) -> None:
-    """Note each answer in the timeline of the mail that it answers."""
+def tell_answers(
+    arrival: Arrival, examined: Examined, judged: Judgement, answers: Sequence[Answer], warnings: Sequence[str]
+) -> None:
+    """Note each answer in the timeline of the mail that it answers, with the signs of fraud that were found."""
     writer = writer_of(arrival.header)
     for answer in answers:
         data: dict[str, Json] = {
@@ -65,6 +71,8 @@ def tell_answers(arrival: Arrival, examined: Examined, judged: Judgement, answer
             "kind": judged.kind.value,
             "tie": answer.tie,
         }
+        if warnings:
+            data["warnings"] = list(warnings)
         examined.events.append(Event(EventType.REPLIED, arrival.at, answer.queue_id, answer.number, data))
 
 
@@ -75,7 +83,8 @@ async def _answered(
         for entry in await threads.spool.find(key):
             if key in (entry.message.queue_id, entry.message.message_id) and _is_sent_for(entry, company):
                 known = number if number is not None else _number_of(entry, writers)
-                return Answer(entry.message.queue_id, known, company, tie)
+                domains = dict.fromkeys(each.recipient.address.domain for each in entry.deliveries)
+                return Answer(entry.message.queue_id, known, company, tie, tuple(domains))
     return None
 
 

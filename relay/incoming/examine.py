@@ -1,9 +1,15 @@
 """The look at a mail from another server, step by step."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
 
 from relay.clock import Clock
 from relay.config.keyring import Active
+from relay.events import Event, EventType
+from relay.facts import account_numbers
+from relay.facts.account_numbers import AccountNumbers
 from relay.facts.troubles import Troubles
 from relay.incoming import loops
 from relay.incoming.answers import Threads, find_answers, tell_answers
@@ -11,11 +17,15 @@ from relay.incoming.arrival import Arrival, Examined
 from relay.incoming.bounced import take_bounces
 from relay.incoming.kind import note_kind
 from relay.incoming.loops import Brakes, break_loop, slow_down
+from relay.incoming.warnings import PLACES, Watch, warn
 from relay.mail.reply import Reply
-from relay.store.spool import Spool
+from relay.store.spool import Spool, SpoolError
 
 # Kinds of facts that are counted here, and are of no use after their time.
-FADING = (loops.KIND,)
+FADING = (loops.KIND, account_numbers.KIND, PLACES)
+T = TypeVar("T")
+
+log = structlog.get_logger("relay.incoming")
 
 
 class Examiner:
@@ -37,10 +47,13 @@ class Examiner:
         if (refusal := await break_loop(arrival, judged, brakes)) is not None:
             return refusal
         await take_bounces(arrival, examined, judged, spool=self._spool, secrets=secrets)
-        answers = await find_answers(arrival, examined, judged, Threads(self._spool, domain, secrets))
+        threads = Threads(self._spool, domain, secrets)
+        answers = await _careful(find_answers(arrival, examined, judged, threads), arrival, examined)
         if (refusal := await slow_down(arrival, judged, answers, brakes)) is not None:
             return refusal
-        tell_answers(arrival, examined, judged, answers)
+        watch = Watch(active.snapshot, self._spool.facts, AccountNumbers(self._spool.facts, secrets))
+        warnings = await _careful(warn(arrival, examined, judged, answers, watch), arrival, examined)
+        tell_answers(arrival, examined, judged, answers, warnings)
         return examined
 
     def _known_troubles(self) -> Troubles:
@@ -48,3 +61,16 @@ class Examiner:
         if self._troubles is None:
             self._troubles = Troubles(self._spool.facts, self._clock)
         return self._troubles
+
+
+async def _careful(step: Awaitable[list[T]], arrival: Arrival, examined: Examined) -> list[T]:
+    """What a step finds; nothing when it fails as nobody expected, which is no reason to refuse a mail."""
+    try:
+        return await step
+    except SpoolError:
+        raise
+    except Exception as error:
+        log.exception("a look at a mail failed unexpectedly", queue_id=arrival.queue_id)
+        fault = Event(EventType.FAULT, arrival.at, arrival.queue_id, None, {"error": type(error).__name__})
+        examined.events.append(fault)
+        return []

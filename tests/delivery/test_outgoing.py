@@ -103,6 +103,15 @@ async def test_forwarded_mail_is_the_same_to_the_last_octet(house, octets):
     assert unstuffed == mark + octets
 
 
+async def test_warnings_go_on_top_of_forwarded_mail(house):
+    findings = {"warnings": [{"code": "look-alike", "text": "k1ant.example looks like klant.example and is not"}]}
+    octets, _ = await whole(house, FORWARD, sender="anna@customer.example", findings=findings)
+    assert octets.startswith(
+        b"Relay-Warning: look-alike; k1ant.example looks like klant.example and is not\r\nRelay-Forwarded: "
+    )
+    assert octets.endswith(MAIL)
+
+
 async def test_forwarded_mail_comes_from_a_signed_address_of_ours(house):
     _, outgoing = await whole(house, FORWARD, sender="anna@customer.example")
     assert outgoing.reverse_path is not None
