@@ -9,6 +9,7 @@ from relay.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, StoreOpt
 from relay.cli.output import clock_time, octets, print_json, print_table, say
 from relay.cli.trouble import ExitCode, Failure
 from relay.events import Event, EventType, Json
+from relay.incoming.kind import kind_in
 from relay.policy.outcome import Phase
 from relay.store.spool import Entry, Spool
 
@@ -81,6 +82,9 @@ def _print_journey(entry: Entry, events: Sequence[Event]) -> None:
     for delivery in entry.deliveries:
         tries = f", {delivery.attempts} {'try' if delivery.attempts == 1 else 'tries'}" if delivery.attempts else ""
         say(f"  {delivery.recipient.address}: {delivery.state.value}{tries}")
+    judged = kind_in(message.findings)
+    if judged is not None:
+        say(f"  {judged.kind.value}: {judged.reason}")
     recipients = {delivery.number: str(delivery.recipient.address) for delivery in entry.deliveries}
     for event in events:
         whom = "" if event.number is None else recipients.get(event.number, str(event.number))
@@ -105,7 +109,7 @@ def describe(event: Event) -> Iterator[str]:
         phase = str(data.get("phase", ""))
         yield f"answer to {_ASKED.get(phase, phase.upper())}: {data['reply']}"
     elif data.get("text"):
-        yield f"{data['text']} ({data.get('phase', '')})"
+        yield f"{data['text']} ({data['phase']})" if data.get("phase") else str(data["text"])
     if data.get("unknown"):
         yield "it may have arrived all the same: the connection was lost after the final dot"
     if data.get("reason"):
@@ -115,6 +119,14 @@ def describe(event: Event) -> Iterator[str]:
         yield f"next try {clock_time(upcoming)}"
     if data.get("report"):
         yield f"report {data['report']} to {data.get('to', '')}"
+    yield from _describe_answer(data)
+
+
+def _describe_answer(data: Mapping[str, Json]) -> Iterator[str]:
+    if data.get("writer"):
+        warnings = data.get("warnings")
+        careful = f", with warnings: {', '.join(map(str, warnings))}" if isinstance(warnings, list) else ""
+        yield f"{data.get('kind', '')} from {data['writer']}, known by its {data.get('tie', '')}{careful}"
     if data.get("by"):
         yield f"by {data['by']}"
 

@@ -50,6 +50,9 @@ class Learner:
                 await known.sent(slug, numbers, now)
         except SpoolError as error:
             log.warning("the accounts that a mail names cannot be noted", queue_id=message.queue_id, error=str(error))
+        except Exception:
+            # The outcome of the delivery has to be written down whatever happens here.
+            log.exception("a mail cannot be read for the accounts that it names", queue_id=message.queue_id)
 
 
 def _numbers(octets: bytes) -> tuple[str, ...]:

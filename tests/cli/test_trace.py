@@ -48,6 +48,18 @@ async def test_a_journey_tells_what_came_in_and_how_it_went_out(place, store):
         assert words in ended.out
 
 
+async def test_an_answer_is_told_with_what_it_is(place, store):
+    await store.put("a1", "piet@klant.example", leased=True)
+    data = {"by": "b2", "writer": "piet@klant.example", "kind": "auto-reply", "tie": "tag", "warnings": ["look-alike"]}
+    replied = Event(EventType.REPLIED, time.time(), "a1", 0, data)
+    text = {"warnings": ["look-alike"], "text": "k1ant.example looks like klant.example and is not"}
+    await store.settle("a1", State.DELIVERED, replied, Event(EventType.SUSPICIOUS, time.time(), "a1", None, text))
+    said = (await place.ask("trace", "a1")).out
+    assert "auto-reply from piet@klant.example, known by its tag, with warnings: look-alike" in said
+    assert "by b2" in said
+    assert "k1ant.example looks like klant.example and is not\n" in said
+
+
 async def test_a_session_that_never_came_to_be_is_not_said_to_be_without_tls(place, store):
     await store.put("a1", "piet@klant.example", leased=True)
     refused = {"host": "smtp.klant.example", "ip": "127.0.10.1", "tls": None, "phase": "login", "reply": "535 5.7.8 No"}

@@ -38,3 +38,9 @@ async def test_mail_that_names_none_and_mail_from_outside_teach_nothing(house: H
     await learner(house).learn(house.message(octets=naming(OURS), origin=Origin.MX), ["bakery"])
     await learner(house).learn(house.message(octets=naming(OURS)), [""])
     assert await house.spool.facts.list(KIND) == []
+
+
+async def test_a_mail_that_cannot_be_read_is_delivered_all_the_same(house: House, monkeypatch):
+    monkeypatch.setattr("relay.delivery.learning.readable_text", lambda _: 1 / 0)
+    await learner(house).learn(house.message(octets=naming(OURS)), ["bakery"])
+    assert await house.spool.facts.list(KIND) == []
