@@ -57,6 +57,7 @@ class HandlerGate:
         self._session, self._handler, self._options = session, handler, options
         self.hostname = options.get("hostname") or socket.getfqdn()
         self.offers_login = True
+        self.delay = 0.0
         size = options.get("data_size_limit", 2**25) or 2**40
         self.limits = SessionLimits(size, 1000, 100, options.get("timeout", 300), 300)
         self._envelope = aiosmtpd.smtp.Envelope()
