@@ -189,9 +189,10 @@ class Worker:
             return Session(apps, desk, peer)
 
         examiner = Examiner(lambda: self._active, self._spool, self._clock)
+        homes = self._dispatcher.homes
 
         def mx(peer: Peer) -> Gate:
-            desk = MxDesk(lambda: self._active, peer=peer, examiner=examiner, clock=self._clock)
+            desk = MxDesk(lambda: self._active, peer=peer, examiner=examiner, homes=homes, clock=self._clock)
             return Session(outside, desk, peer)
 
         if self._settings.tls is not None:

@@ -47,6 +47,8 @@ class EventType(StrEnum):
     WEBHOOK_BACK = "webhook-back"
     WEBHOOK_GONE = "webhook-gone"
     ADDRESS_CONFIRMED = "address-confirmed"
+    ADDRESS_REFUSED = "address-refused"
+    ADDRESS_BACK = "address-back"
     UPLOADED = "uploaded"
     SKIPPED = "skipped"
     PARKED = "parked"

@@ -113,6 +113,7 @@ def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
     from relay.dns import Resolver
     from relay.facts.addresses import Addresses
     from relay.facts.domains import DomainFacts
+    from relay.facts.homes import Homes
     from relay.incoming.examine import Examiner
     from relay.intake.gate import Peer
     from relay.intake.guard import GuardWorld, LoginGuard
@@ -138,7 +139,8 @@ def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
 
     def mx() -> MxDesk:
         examiner = Examiner(lambda: active, visit_spool(settings.store, clock=clock), clock)
-        return MxDesk(lambda: active, peer=nowhere, examiner=examiner, clock=clock)
+        homes = Homes(lambda: active, lambda: facts, addresses, clock)
+        return MxDesk(lambda: active, peer=nowhere, examiner=examiner, homes=homes, clock=clock)
 
     domains = DomainFacts(lambda: active, lambda: facts, resolver, clock, lambda _: None)
     return Explainer(

@@ -296,6 +296,11 @@ class Delivery(Model):
         "5d", "Age at which mail that cannot be delivered goes back (RFC 5321 4.5.4.1: 4 to 5 days)."
     )
     delay_notice: Duration = duration("4h", "Age at which the sending side is told that mail is late.")
+    put_off: Duration = duration(
+        "5d",
+        "How long writers are asked to try again while a company's own address is not confirmed, or refuses mail; "
+        "then its mail is refused.",
+    )
     per_destination: Count = Field(default=20, description="Connections of one worker to one destination at once.")
     per_company: Count = Field(default=20, description="Deliveries of one worker for one company at once.")
     connections_idle: Duration = duration("10s", "How long a connection is kept for the next message.")

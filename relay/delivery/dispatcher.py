@@ -20,15 +20,18 @@ from relay.delivery.unreachable import Unreachable
 from relay.events import Event, EventType, Json
 from relay.facts.accounts import AccountStates, account_key
 from relay.facts.domains import DomainFacts
+from relay.facts.homes import Homes
 from relay.facts.paces import Paces
 from relay.facts.sts import StsPolicies, fetch_with
 from relay.facts.tls_results import TlsResults
 from relay.facts.tokens import Tokens
 from relay.facts.troubles import Troubles
 from relay.http import HttpClient, Reach
+from relay.policy.company import Company
 from relay.policy.confirmation import hold_key
 from relay.policy.decision import Decision, Hold, Wait
-from relay.policy.outcome import Fault, Phase, Trouble, classify
+from relay.policy.home import home_key, is_home_lost
+from relay.policy.outcome import Action, Fault, Phase, Trouble, classify
 from relay.store.spool import Delivery, Entry, Message, SpoolError
 
 _MOST_IN_HAND = 1000
@@ -92,6 +95,7 @@ class Dispatcher:
                 Paces(lambda: sending.spool.facts, sending.clock),
             )
         )
+        self.homes = Homes(sending.active, lambda: sending.spool.facts, sending.addresses, sending.clock)
         self._due = asyncio.Event()
         self._more_waits = False
         self._stopping = False
@@ -177,7 +181,10 @@ class Dispatcher:
 
     async def _is_blocked(self, key: str, slug: str) -> bool:
         """Whether the reason named `key` still keeps the company's mail from going."""
-        choice = await self.planner.choose_for(self._sending.active().snapshot.company(slug), slug)
+        company = self._sending.active().snapshot.company(slug)
+        if company is not None and key == home_key(company):
+            return not await self.homes.may_try(company)
+        choice = await self.planner.choose_for(company, slug)
         match choice:
             case Decision():
                 return self.account_key(choice) == key and not await self.accounts.may_try(key, slug)
@@ -290,17 +297,32 @@ class Dispatcher:
 
     def settle_batch(self, batch: Batch, result: AttemptResult, account: str) -> None:
         """Write down what an attempt came to, while its carrier goes on."""
+        home = _home_of(batch)
         circumstances = self._circumstances(
             _describe(batch, result),
             account_key=account,
             dsn_passed_on=result.dsn_passed_on,
             remote_host=result.target.host if result.target else "",
+            home_key=home_key(home) if home is not None else "",
         )
         settlements = [
             settle(batch.message, delivery, outcome, circumstances)
             for delivery, outcome in zip(batch.deliveries, result.outcomes, strict=True)
         ]
-        self._spawn(self._record(batch.message, settlements))
+        self._spawn(self._record(batch.message, settlements, self._note(home, batch, result) if home else None))
+
+    async def _note(self, home: Company, batch: Batch, result: AttemptResult) -> None:
+        """Remember of a company's own address whether it takes mail."""
+        outcome = result.outcomes[0]
+        kind = None
+        if is_home_lost(outcome):
+            kind = EventType.ADDRESS_REFUSED if await self.homes.refused(home) else None
+        elif outcome.action is Action.DELIVERED:
+            kind = EventType.ADDRESS_BACK if await self.homes.works(home) else None
+        if kind is not None:
+            said: dict[str, Json] = {"company": home.slug, "address": str(home.address), "text": outcome.text}
+            self._sending.events.emit(Event(kind, self.now(), batch.message.queue_id, data=said))
+            self.look()
 
     def pace(self, batch: Batch, wait: float) -> None:
         """Let a batch wait for its account's pace: no attempt, so nothing that expires or has to be told."""
@@ -324,7 +346,16 @@ class Dispatcher:
             **more,  # type: ignore[arg-type]
         )
 
-    async def _record(self, message: Message, settlements: list[Settlement]) -> None:
+    async def _record(
+        self, message: Message, settlements: list[Settlement], note: Awaitable[None] | None = None
+    ) -> None:
+        """Write down; what is noted besides comes first, since held mail is looked at by what was noted."""
+        if note is not None:
+            try:
+                await note
+            except Exception:
+                # The outcome of an attempt has to be written down whatever else is in trouble.
+                log.exception("a company's address cannot be noted", queue_id=message.queue_id)
         await self._recorder.record(message, settlements)
         self._let_go([settlement.delivery for settlement in settlements])
 
@@ -416,6 +447,13 @@ def _describe(batch: Batch, result: AttemptResult) -> dict[str, Json]:
         data["tls"] = result.tls
         data["trust"] = result.trust
     return data
+
+
+def _home_of(batch: Batch) -> Company | None:
+    """The company whose own address a batch goes to."""
+    company = batch.active.snapshot.company(batch.company) if batch.company else None
+    recipient = batch.decision.recipient or batch.deliveries[0].recipient.address
+    return company if company is not None and batch.route.server is None and recipient == company.address else None
 
 
 @lru_cache(1)

@@ -11,6 +11,7 @@ from relay.events import Event, EventType, Json
 from relay.mail.envelope import Notify
 from relay.mail.report import Action as ReportAction
 from relay.policy.decision import Hold
+from relay.policy.home import is_home_lost
 from relay.policy.outcome import Action, Outcome, is_repairable
 from relay.policy.retry import Patience, Progress, Verdict, decide_retry
 from relay.store.spool import Change, Delivery, Message, Origin, State
@@ -44,13 +45,15 @@ class Circumstances:
     """How an attempt went beside its outcomes.
 
     `now` in seconds since the epoch, `chance` in [0, 1); `account_key` is what held mail waits for when a login or a
-    permission is refused or a fact cannot be had; `data` goes along with every event.
+    permission is refused or a fact cannot be had, `home_key` when a company's own address takes no mail; `data` goes
+    along with every event.
     """
 
     now: float
     chance: float
     patience: Patience
     account_key: str = ""
+    home_key: str = ""
     dsn_passed_on: bool = False
     remote_host: str = ""
     data: Mapping[str, Json] = field(default_factory=dict)
@@ -171,7 +174,8 @@ def _failed(case: _Case, change: Change) -> Settlement:
     if case.message.origin is not Origin.SUBMISSION:
         # Promise 7: a writer outside is not told; promise 1: and nothing is thrown away.
         held = case.event(EventType.HELD, reason="it cannot be delivered, and waits for a person")
-        return Settlement(case.delivery, replace(change, state=State.HELD), (event, held))
+        waits = replace(change, state=State.HELD, hold_key=case.at.home_key if is_home_lost(case.outcome) else "")
+        return Settlement(case.delivery, waits, (event, held))
     # RFC 3461 4.1: without NOTIFY, failures are reported.
     told = not case.asked or Notify.FAILURE in case.asked
     return Settlement(case.delivery, change, (event,), case.notice(ReportAction.FAILED) if told else None)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from relay.clock import Clock
 from relay.config.keyring import Active
+from relay.facts.homes import Homes
 from relay.incoming.arrival import Arrival, Examined
 from relay.incoming.examine import Examiner
 from relay.intake.checks import check_loop
@@ -17,8 +18,9 @@ from relay.mail.reply import Reply
 from relay.mail.srs import srs_reverse
 from relay.mail.thread import split_tag
 from relay.mail.verp import TokenError, is_bounce_local, is_srs_local, parse_bounce
+from relay.policy.company import Company
 from relay.policy.evidence import bounce_domain
-from relay.store.spool import Origin
+from relay.store.spool import Origin, SpoolError
 
 NO_LOGIN = Reply(503, "5.5.1", "No login here")
 NO_RELAY = Reply(550, "5.7.1", "We do not relay to that domain")
@@ -37,10 +39,13 @@ class MxDesk:
     origin = Origin.MX
     app = ""
 
-    def __init__(self, active: Callable[[], Active], *, peer: Peer, examiner: Examiner, clock: Clock) -> None:
+    def __init__(
+        self, active: Callable[[], Active], *, peer: Peer, examiner: Examiner, homes: Homes, clock: Clock
+    ) -> None:
         self._active = active
         self._peer = peer
         self._examiner = examiner
+        self._homes = homes
         self._clock = clock
         self._null = False
 
@@ -70,7 +75,7 @@ class MxDesk:
             return self._return_below_company(address)
         company = snapshot.by_alias(address.local)
         if company is not None:
-            return Admitted(company.slug)
+            return await self._for_company(company)
         if is_bounce_local(address.local) or is_srs_local(address.local):
             return self._return_address(address.local)
         # What stands behind a plus is ours (a tag that ties an answer to its mail), or the writer's own business.
@@ -107,6 +112,14 @@ class MxDesk:
 
     def _is_outside(self) -> bool:
         return self._peer.address not in self._active().snapshot.settings.sending_addresses
+
+    async def _for_company(self, company: Company) -> Admitted | Reply:
+        try:
+            refusal = await self._homes.refusal(company)
+        except SpoolError:
+            # Whether the mail can be taken shows when it is to be stored.
+            refusal = None
+        return refusal or Admitted(company.slug)
 
     def _return_below_company(self, address: Address) -> Admitted | Reply:
         """Bounces of a company's own domain, which it lets come to us: the seal says that the address is ours."""

@@ -10,6 +10,7 @@ from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.events import Event, EventType
 from relay.facts.addresses import Addresses
+from relay.facts.homes import Homes
 from relay.incoming.examine import Examiner
 from relay.intake.gate import Content, Hello, Peer
 from relay.intake.guard import GuardWorld, LoginGuard
@@ -111,6 +112,7 @@ class Front:
         self.receiving = Receiving()
         self.share_tallies(Tallies())
         self.addresses = Addresses(lambda: self.active, spool, self.clock)
+        self.homes = Homes(lambda: self.active, lambda: spool.facts, self.addresses, self.clock)
         self.examiner = Examiner(lambda: self.active, spool, self.clock)
         self.configure()
 
@@ -142,7 +144,8 @@ class Front:
     def mx(self, peer: str = "198.51.100.9") -> Session:
         """A session of another mail server."""
         who = Peer(ip_address(peer), 25000)
-        session = self._session(MxDesk(lambda: self.active, peer=who, examiner=self.examiner, clock=self.clock), who)
+        desk = MxDesk(lambda: self.active, peer=who, examiner=self.examiner, homes=self.homes, clock=self.clock)
+        session = self._session(desk, who)
         session.hello(Hello("mail.outside.example", None, esmtp=True))
         return session
 

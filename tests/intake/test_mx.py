@@ -8,8 +8,9 @@ from relay.mail.address import Address, AddressError, parse_path
 from relay.mail.envelope import Body
 from relay.mail.srs import srs_forward
 from relay.mail.verp import bounce_address
-from relay.store.spool import Origin
+from relay.store.spool import Origin, SpoolError
 
+from .front import BAKERY as COMPANY
 from .front import DAY, DOMAIN, MAIL, NOW, SECRET, begin, mail, rcpt, send
 
 ANNA = "<anna@customer.example>"
@@ -128,6 +129,23 @@ UNKNOWN = "550 5.1.1"
 async def test_nobody_is_relayed_for(front, recipient, reply):
     assert (await asked(front, recipient)).startswith(reply)
     assert front.sink.of(EventType.REFUSED)
+
+
+async def test_a_company_that_cannot_be_reached_takes_no_mail_for_now(front):
+    assert await front.homes.refused(COMPANY)
+    assert (await asked(front, BAKERY)).startswith("450 4.2.1")
+    front.clock.at += 5 * DAY
+    assert (await asked(front, BAKERY)).startswith("550 5.2.1")
+    # What came back and was ours to begin with still reaches a person.
+    assert (await asked(front, bounce(), "<>")).startswith("250")
+
+
+async def test_a_store_in_trouble_refuses_nobody_at_rcpt(front, monkeypatch):
+    async def fail(kind: str, key: str) -> None:
+        raise SpoolError("broken")
+
+    monkeypatch.setattr(front.spool.facts, "get", fail)
+    assert (await asked(front, BAKERY)).startswith("250")
 
 
 @pytest.mark.parametrize(

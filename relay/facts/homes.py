@@ -1,0 +1,117 @@
+"""Which companies cannot be reached at their own address: it is not confirmed, or its host refused mail for it.
+
+In charge of since when that is so. Whoever delivers to the address says here how it went, and whoever takes mail for
+the company asks. The key is the company and the address itself: an address that changes begins anew.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from relay.clock import Clock
+from relay.config.keyring import Active
+from relay.facts.addresses import Addresses, fact_key
+from relay.mail.reply import Reply
+from relay.policy.company import Company
+from relay.policy.home import Cause, answer_writer
+from relay.store.facts import Fact, FactStore
+
+KIND = "home"
+# How long it is remembered that nothing is known against an address: every mail asks.
+_QUIET = 10.0
+_MOST_REMEMBERED = 50_000
+# How often mail that is held for a home is tried again by itself.
+_PROBE = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class HomeState:
+    """Why a company cannot be reached, since when, and when that was last tried. In seconds since the epoch."""
+
+    cause: Cause
+    since: float
+    probe: float
+
+
+class Homes:
+    """The companies' own addresses, as one worker knows them. Every call raises SpoolError."""
+
+    def __init__(
+        self, active: Callable[[], Active], facts: Callable[[], FactStore], addresses: Addresses, clock: Clock
+    ) -> None:
+        self._active = active
+        self._facts = facts
+        self._addresses = addresses
+        self._clock = clock
+        self._quiet: dict[str, float] = {}
+
+    async def refusal(self, company: Company) -> Reply | None:
+        """What a writer outside is told instead of taking mail for the company; None while it can be reached."""
+        now = self._clock.now()
+        if not await self._addresses.is_confirmed(company):
+            state = await self._begin(company, Cause.UNCONFIRMED)
+        elif now < self._quiet.get(fact_key(company), 0.0):
+            return None
+        else:
+            known = _read(await self._get(company))
+            if known is None or known.cause is not Cause.REFUSED:
+                self._remember_quiet(company)
+                return None
+            state = known
+        put_off = self._active().snapshot.settings.delivery.put_off
+        return answer_writer(state.cause, since=state.since, now=now, put_off=put_off)
+
+    async def refused(self, company: Company) -> bool:
+        """The company's host refused the address for good. Whether that is news."""
+        self._quiet.pop(fact_key(company), None)
+        before = _read(await self._get(company))
+        await self._begin(company, Cause.REFUSED)
+        return before is None or before.cause is not Cause.REFUSED
+
+    async def works(self, company: Company) -> bool:
+        """The address took mail. Whether that is news."""
+        if self._clock.now() < self._quiet.get(fact_key(company), 0.0):
+            return False
+        fact = await self._get(company)
+        known = _read(fact)
+        is_news = fact is not None and await self._facts().drop(fact)
+        self._remember_quiet(company)
+        return is_news and known is not None and known.cause is Cause.REFUSED
+
+    async def may_try(self, company: Company) -> bool:
+        """Whether mail that is held for the address may go: nothing stands against it any more, or a day has passed."""
+        fact, now = await self._get(company), self._clock.now()
+        state = _read(fact)
+        if fact is None or state is None or state.cause is not Cause.REFUSED:
+            return True
+        if now < state.probe + _PROBE:
+            return False
+        return await self._facts().put(replace(fact, value=asdict(replace(state, probe=now)))) is not None
+
+    async def _get(self, company: Company) -> Fact | None:
+        return await self._facts().get(KIND, fact_key(company))
+
+    async def _begin(self, company: Company, cause: Cause) -> HomeState:
+        """Keep that it is so from now on, unless it was before; whoever is first says since when."""
+        now = self._clock.now()
+        fact = await self._get(company)
+        state = _read(fact)
+        if state is not None and state.cause is cause:
+            return state
+        state = HomeState(cause, now, now)
+        fresh = fact or Fact(KIND, fact_key(company), {})
+        if await self._facts().put(replace(fresh, value=asdict(state))) is None:
+            return _read(await self._get(company)) or state
+        return state
+
+    def _remember_quiet(self, company: Company) -> None:
+        if len(self._quiet) >= _MOST_REMEMBERED:
+            self._quiet.clear()
+        self._quiet[fact_key(company)] = self._clock.now() + _QUIET
+
+
+def _read(fact: Fact | None) -> HomeState | None:
+    if fact is None:
+        return None
+    value: dict[str, Any] = dict(fact.value)
+    return HomeState(Cause(value["cause"]), float(value["since"]), float(value["probe"]))

@@ -1,0 +1,49 @@
+"""Whether a company's own address can be reached, and what writers outside are told while it cannot. Pure.
+
+Nothing is taken that could only wait, and nothing that was taken is dropped or sent back: writers are asked to try
+again, which their servers do by themselves for some days, and are then told, so that they can reach the company in
+another way.
+"""
+
+from enum import StrEnum
+
+from relay.mail.reply import Reply
+from relay.policy.company import Company
+from relay.policy.outcome import Action, Outcome, Phase, Scope
+
+# Codes that speak of the sender's address or of a permission, where a recipient was asked about.
+_ABOUT_OTHERS = ("5.1.7", "5.1.8", "5.7.")
+
+
+class Cause(StrEnum):
+    """Why mail for a company cannot reach it."""
+
+    UNCONFIRMED = "unconfirmed"
+    REFUSED = "refused"
+
+
+def home_key(company: Company) -> str:
+    """What mail waits for that the host of the company's address refused for good."""
+    return f"home:{company.slug}:{company.address}"
+
+
+def answer_writer(cause: Cause, *, since: float, now: float, put_off: float) -> Reply:
+    """What a writer is told who has mail for the company: to come again, and after `put_off` seconds that it is no use.
+
+    `since` is when that was first said, or when the company's host first refused.
+    """
+    if now < since + put_off:
+        return Reply(450, "4.2.1", "This address cannot take mail for now, try again later")
+    if cause is Cause.UNCONFIRMED:
+        return Reply(550, "5.2.1", "This address is not in use: please reach the company in another way")
+    return Reply(550, "5.2.1", "The company's mailbox does not take mail: please reach it in another way")
+
+
+def is_home_lost(outcome: Outcome) -> bool:
+    """Whether an attempt says that the address itself takes no mail, whoever writes."""
+    return (
+        outcome.action is Action.FAIL
+        and outcome.scope is Scope.RECIPIENT
+        and outcome.phase in (Phase.RCPT, Phase.RESOLVE)
+        and not outcome.status.startswith(_ABOUT_OTHERS)
+    )
