@@ -217,7 +217,8 @@ def _departure(decision: Decision, way: "Way") -> Iterator[str]:
     yield f"  goes out as    {decision.name.value}"
     for reason in decision.reasons:
         yield f"  because        {reason}"
-    yield f"  From           {decision.author or 'as it is'}"
+    name = f"the author's name via {decision.via} " if decision.via else ""
+    yield f"  From           {name}{decision.author or 'as it is'}"
     yield f"  sender         <{way.reverse_path}>"
     if decision.recipient is not None:
         yield f"  goes to        {way.recipient}"

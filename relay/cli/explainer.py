@@ -4,9 +4,11 @@ Asks the same desks, planner and routes that work on real mail, with the DNS as 
 nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
+from relay.authn.dmarc import find_dmarc
 from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.config.secrets import SecretError
@@ -15,6 +17,7 @@ from relay.delivery.plan import Planner
 from relay.delivery.route import Route, Target, choose_route, find_targets
 from relay.delivery.trouble import AttemptError
 from relay.dns import Resolver
+from relay.events import Json
 from relay.facts.domains import DomainFacts
 from relay.intake.mx import MxDesk
 from relay.intake.submission import SubmissionDesk, refuse_unconfirmed
@@ -23,6 +26,7 @@ from relay.mail.envelope import Envelope, MailParameters, Recipient
 from relay.mail.reply import Reply
 from relay.mail.srs import srs_forward
 from relay.mail.verp import TokenError, is_bounce_local
+from relay.policy.authentication import Authentication, DmarcFinding, Result
 from relay.policy.company import Company
 from relay.policy.confirmation import hold_key
 from relay.policy.decision import Choice, Decision, Hold, ReversePath
@@ -129,13 +133,38 @@ class Explainer:
             return Step(Origin.MX, refusal=admitted)
         if is_bounce_local(recipient.local):
             return Step(Origin.MX)
-        return await self._step(Origin.MX, sender, recipient, company=admitted.company)
+        unsigned = await self._without_signature(sender)
+        step = await self._step(Origin.MX, sender, recipient, company=admitted.company, findings=unsigned)
+        if isinstance(step.choice, Decision) and step.choice.via and sender is not None:
+            signed = f"a mail that {sender.domain} has signed goes unchanged"
+            step = replace(step, choice=replace(step.choice, reasons=(*step.choice.reasons, signed)))
+        return step
+
+    async def _without_signature(self, writer: Address | None) -> dict[str, Json]:
+        """What is found out about a mail that nobody has signed: what its author's domain asks for."""
+        if writer is None:
+            return {}
+        dmarc = (await find_dmarc(writer.ascii_domain, self.resolver)).dmarc
+        if dmarc is None:
+            found = DmarcFinding(Result.TEMPERROR, writer.ascii_domain)
+        else:
+            result = Result.FAIL if dmarc.found_at else Result.NONE
+            found = DmarcFinding(result, writer.ascii_domain, dmarc.policy, dmarc.found_at)
+        return {"evidence": Authentication(dmarc=found).to_json()}
 
     async def _step(
-        self, origin: Origin, sender: Address | None, recipient: Address, *, company: str, apps: tuple[str, ...] = ()
+        self,
+        origin: Origin,
+        sender: Address | None,
+        recipient: Address,
+        *,
+        company: str,
+        apps: tuple[str, ...] = (),
+        findings: Mapping[str, Json] = MappingProxyType({}),
     ) -> Step:
         delivery = Delivery(0, Recipient(recipient), company, State.QUEUED)
-        choice = await self.planner.choose(_message(origin, sender, delivery, self.clock.now()), delivery)
+        message = replace(_message(origin, sender, delivery, self.clock.now()), findings=findings)
+        choice = await self.planner.choose(message, delivery)
         way = None
         if isinstance(choice, Decision):
             way = await self._way(choice, sender, recipient)

@@ -13,6 +13,7 @@ from relay.mail.dkim import Signer
 from relay.mail.envelope import Body, Recipient
 from relay.mail.loop import forwarded_field
 from relay.mail.message import Header, parse_header
+from relay.mail.munge import speak_for_writer
 from relay.mail.rewrite import ask_answers_at, drop_bcc, ensure_message_id, rewrite_author
 from relay.mail.srs import srs_forward
 from relay.mail.thread import answer_address, message_id_for
@@ -69,12 +70,11 @@ def make_outgoing(
     """Derive the mail for `deliveries`, which share one decision; raises AuthorError for a From nobody can read."""
     content = message.content
     header = parse_header(spool.read(content, 0, content.header_size))
+    header = _in_the_name_of(decision, header, message, context)
     if decision.name is Name.FORWARD:
         company = deliveries[0].company
         mark = forwarded_field(company, domain=context.domain, secrets=context.keyring.signing)
         header = header.prepend(warning_fields(message.findings) + mark)
-    else:
-        header = _in_the_name_of(decision, header, message, context)
     return Outgoing(
         reverse_path=_reverse_path(message, deliveries[0], decision, context),
         recipients=tuple(_recipient(delivery, decision) for delivery in deliveries),
@@ -105,12 +105,19 @@ def signers_for(decision: Decision, keyring: Keyring) -> list[Signer]:
 
 
 def _in_the_name_of(decision: Decision, header: Header, message: Message, context: Context) -> Header:
-    if decision.author is not None:
-        header = rewrite_author(header, decision.author)
-    if decision.name is Name.ALIAS and decision.author is not None:
-        header = _with_tag(header, decision.author, message.queue_id, context)
+    if decision.name is Name.FORWARD:
+        if decision.author is None:
+            return header
+        writer = message.envelope.reverse_path
+        header = speak_for_writer(header, decision.author, via=decision.via, writer=writer)
+    else:
+        if decision.author is not None:
+            header = rewrite_author(header, decision.author)
+        if decision.name is Name.ALIAS and decision.author is not None:
+            header = _with_tag(header, decision.author, message.queue_id, context)
+        header = drop_bcc(header)
     message_id = message_id_for(message.queue_id, domain=context.domain, secrets=context.keyring.signing)
-    header = ensure_message_id(drop_bcc(header), message_id)
+    header = ensure_message_id(header, message_id)
     fields = [
         signer.sign(header, message.content.body_hash, int(context.now))
         for signer in signers_for(decision, context.keyring)

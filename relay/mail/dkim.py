@@ -7,6 +7,7 @@ belongs to a key. Never makes keys (that needs randomness) and never verifies si
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol, Self
 
@@ -35,7 +36,6 @@ SIGNED_FIELDS = (
 )
 
 _RANKS = {name.lower(): rank for rank, name in enumerate(SIGNED_FIELDS)}
-_STARTS = {name.lower(): name.lower().encode("ascii") + b":" for name in SIGNED_FIELDS}
 
 # RFC 8301 3.2: weaker keys do not count, and verifiers need not support longer ones.
 _RSA_SIZES = range(2048, 4097)
@@ -112,7 +112,7 @@ class BodyHash:
 class Signer:
     """Signs headers for one domain with one key."""
 
-    __slots__ = ("_algorithm", "_hash", "_key", "_padding", "domain", "selector")
+    __slots__ = ("_hash", "_key", "_padding", "algorithm", "domain", "selector")
 
     def __init__(self, domain: str, selector: str, private_key: PrivateKey) -> None:
         """Raises ValueError for a domain or selector that cannot stand in a signature (A-labels are wanted)."""
@@ -121,7 +121,7 @@ class Signer:
         self.domain = domain.lower()
         self.selector = selector
         self._key = private_key
-        self._algorithm = "rsa-sha256" if isinstance(private_key, rsa.RSAPrivateKey) else "ed25519-sha256"
+        self.algorithm = "rsa-sha256" if isinstance(private_key, rsa.RSAPrivateKey) else "ed25519-sha256"
         self._padding = padding.PKCS1v15()
         self._hash = hashes.SHA256()
 
@@ -139,18 +139,34 @@ class Signer:
 
         Several signatures on one mail are made from the same header, none of them in it.
         """
+        return self.sign_as("DKIM-Signature: v=1", header, body_hash, at)
+
+    def sign_as(self, begin: str, header: Header, body_hash: str, at: int, besides: str = "") -> bytes:
+        """A field that signs as `sign` does, and begins with `begin`: a name, a colon, a blank and the first tag.
+
+        The fields named `besides` are signed too; more of them may be added later.
+        """
         selected = _selected(header)
+        names = _folded_names(tuple([field.key for field in selected]))
+        for field in reversed(header.all(besides.lower())):
+            selected.append(field)
+            names += f":\r\n\t{besides}"
         signature_field = (
-            f"DKIM-Signature: v=1; a={self._algorithm}; c=relaxed/relaxed; d={self.domain};\r\n"
+            f"{begin}; a={self.algorithm}; c=relaxed/relaxed; d={self.domain};\r\n"
             f"\ts={self.selector}; t={at}; bh={body_hash};\r\n"
-            f"\th={_folded_names(tuple([field.key for field in selected]))};\r\n"
+            f"\th={names};\r\n"
             f"\tb="
         ).encode("ascii")
-        # The folds above are the only runs of blanks, so this is the relaxed form of the field.
-        own = b"dkim-signature:" + signature_field[16:].replace(b"\r\n\t", b" ")
-        signature = base64.b64encode(self._signature(_relaxed(selected) + own))
+        return self.complete(signature_field, relaxed(selected))
+
+    def complete(self, field: bytes, before: bytes) -> bytes:
+        """`field`, which ends in "b=", with the signature over `before` and itself, and its line end."""
+        name, _, value = field.partition(b": ")
+        # The folds are the only runs of blanks, so this is the relaxed form of the field.
+        own = name.lower() + b":" + value.replace(b"\r\n\t", b" ")
+        signature = base64.b64encode(self._signature(before + own))
         pieces = [signature[start : start + _LINE] for start in range(0, len(signature), _LINE)]
-        return signature_field + b"\r\n\t".join(pieces) + b"\r\n"
+        return field + b"\r\n\t".join(pieces) + b"\r\n"
 
     def _signature(self, text: bytes) -> bytes:
         if isinstance(self._key, rsa.RSAPrivateKey):
@@ -210,9 +226,11 @@ def _rank(field: Field) -> int:
     return _RANKS[field.key]
 
 
-def _relaxed(selected: list[Field]) -> bytes:
+def relaxed(selected: Sequence[Field]) -> bytes:
     """These fields in relaxed form (RFC 6376 3.4.2), each with its line end."""
-    lines = [_STARTS[field.key] + field.raw.partition(b":")[2].strip(_BLANKS) + b"\r\n" for field in selected]
+    lines = [
+        field.key.encode("ascii") + b":" + field.raw.partition(b":")[2].strip(_BLANKS) + b"\r\n" for field in selected
+    ]
     # A line that begins with a blank is a fold: no field does.
     return _squeezed(b"".join(lines).replace(b"\r\n ", b" ").replace(b"\r\n\t", b" "))
 

@@ -34,8 +34,8 @@ class Decision:
     `author` is the address to put into From, None to leave the field as it is; `recipient` replaces the one that was
     given, None keeps it; `server` is the company's own, None means the hosts of the recipient's domain; `sign_for`
     are the domains in whose name to sign, with every key there is; `selectors` name the keys that sign for the
-    author's domain besides. `wanted` is what the company wishes first, None when nobody had a wish. `reasons` are
-    sentences for people.
+    author's domain besides. `via` is whom forwarded mail comes through, when its writer is shown with our address.
+    `wanted` is what the company wishes first, None when nobody had a wish. `reasons` are sentences for people.
     """
 
     name: Name
@@ -45,6 +45,7 @@ class Decision:
     server: Server | None = None
     sign_for: tuple[str, ...] = ()
     selectors: tuple[str, ...] = ()
+    via: str = ""
     wanted: Name | None = None
     reasons: tuple[str, ...] = ()
 

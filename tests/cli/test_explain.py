@@ -17,6 +17,7 @@ from .names import name_server
 RECORDS = {
     "klant.example": {"MX": "10 mx.klant.example."},
     "mx.klant.example": {"A": "127.0.10.1"},
+    "_dmarc.streng.example": {"TXT": "v=DMARC1; p=reject"},
     "weg.example": {"MX": "0 ."},
     "garage-lambert.example": {"TXT": "v=spf1 ip4:127.0.0.1 -all"},
     "slager.example": {"TXT": "v=spf1 -all"},
@@ -162,6 +163,18 @@ def test_an_answer_from_outside_is_forwarded(world):
     assert step["recipient"] == "info@bakkerij-peeters.example"
     assert step["reverse_path"].startswith("SRS0=")
     assert step["signatures"] == []
+    assert step["reasons"][1:] == ["it goes unchanged: klant.example asks nobody to refuse it"]
+
+
+def test_an_answer_whose_author_could_not_be_believed_goes_out_in_our_name(world):
+    answer = ("jan@streng.example", "bakkerij-peeters@my.relay.example")
+    code, step = _one(world, *answer)
+    assert (code, step["author"]) == (0, "bakkerij-peeters@my.relay.example")
+    assert step["signatures"] == [{"domain": "my.relay.example", "selector": "s1"}]
+    assert "streng.example asks for p=reject" in step["reasons"][1]
+    assert step["reasons"][2] == "a mail that streng.example has signed goes unchanged"
+    said = world.run("explain", *answer).out
+    assert "From           the author's name via Bakkerij Peeters BV bakkerij-peeters@my.relay.example" in said
 
 
 def test_a_bounce_keeps_the_null_reverse_path(world):

@@ -16,8 +16,9 @@ from relay.mail.loop import forwarded_field
 from relay.mail.srs import srs_reverse
 from relay.mail.thread import message_id_for, parse_tag, split_tag
 from relay.mail.verp import parse_bounce
+from relay.policy.authentication import Authentication, DmarcFinding
 from relay.policy.decision import Decision, Name, ReversePath
-from relay.policy.forward import forward_to_company, send_report
+from relay.policy.forward import Writer, forward_to_company, send_report
 from relay.sandbox.scripted_peer import Say, Script, ScriptedPeer
 from relay.smtpd.data import DotReceiver
 from relay.store.spool import Content, Origin
@@ -81,7 +82,9 @@ async def test_in_its_own_name_the_author_is_the_envelope_too(house, name, serve
     assert b"Bcc" not in octets
 
 
-FORWARD = forward_to_company(BAKERY, null=False)
+OPEN = Authentication(dmarc=DmarcFinding(author="customer.example"))
+FORWARD = forward_to_company(BAKERY, Writer(null=False, evidence=OPEN), domain=DOMAIN)
+MUNGED = forward_to_company(BAKERY, Writer(null=False), domain=DOMAIN)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +99,8 @@ async def test_forwarded_mail_is_the_same_to_the_last_octet(house, octets):
     async with ScriptedPeer() as peer:
         house.configure(delivery={"port": peer.port})
         house.host("bakery.example", "127.0.0.1")
-        await house.deliver(f"bakery@{DOMAIN}", sender="anna@customer.example", origin=Origin.MX, octets=octets)
+        fields = {"origin": Origin.MX, "octets": octets, "findings": {"evidence": OPEN.to_json()}}
+        await house.deliver(f"bakery@{DOMAIN}", sender="anna@customer.example", **fields)
         stuffed = peer.messages[0]
     unstuffed = stuffed.replace(b"\r\n.", b"\r\n")
     mark = forwarded_field("bakery", domain=DOMAIN, secrets=(SECRET,))
@@ -110,6 +114,19 @@ async def test_warnings_go_on_top_of_forwarded_mail(house):
         b"Relay-Warning: look-alike; k1ant.example looks like klant.example and is not\r\nRelay-Forwarded: "
     )
     assert octets.endswith(MAIL)
+
+
+async def test_forwarded_mail_that_would_not_be_believed_goes_out_in_our_name(house):
+    house.signers = {DOMAIN: (Signer(DOMAIN, "a", ed25519.Ed25519PrivateKey.generate()),)}
+    house.configure()
+    octets, outgoing = await whole(house, MUNGED, sender="anna@customer.example")
+    signature, _, rest = octets.partition(RECEIVED)
+    assert signature.startswith(b"DKIM-Signature:")
+    changed = MAIL.replace(b'From: "Web" <web@app.example>', b'From: "Web via Bakery" <bakery@my.relay.example>')
+    kept = b'Reply-To: "Web" <web@app.example>\r\nOriginal-From: "Web" <web@app.example>\r\n\r\n'
+    assert RECEIVED + rest == changed.replace(b"\r\n\r\n", b"\r\n" + kept, 1)
+    assert outgoing.reverse_path is not None
+    assert outgoing.reverse_path.local.startswith("SRS0=")
 
 
 async def test_forwarded_mail_comes_from_a_signed_address_of_ours(house):
@@ -129,7 +146,8 @@ async def test_a_writer_whose_address_is_too_long_for_that_is_known_by_the_store
 
 
 async def test_a_null_path_stays_null(house):
-    for decision in (forward_to_company(BAKERY, null=True), FORWARD, send_report(INFO, domain=DOMAIN)):
+    null = forward_to_company(BAKERY, Writer(null=True), domain=DOMAIN)
+    for decision in (null, FORWARD, MUNGED, send_report(INFO, domain=DOMAIN)):
         _, outgoing = await whole(house, decision, sender="")
         assert outgoing.reverse_path is None
 

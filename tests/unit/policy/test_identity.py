@@ -7,7 +7,7 @@ import pytest
 from relay.mail.address import Address
 from relay.policy.company import Company, IdentityKind, Otherwise, SecretKind, SecretRef, Server
 from relay.policy.decision import Decision, Hold, Name, ReversePath, Wait
-from relay.policy.forward import forward_to_company, forward_to_postmaster, send_notice, send_report
+from relay.policy.forward import send_notice, send_report
 from relay.policy.identity import choose_identity, needs_standing
 from relay.policy.standing import Standing, State
 
@@ -106,16 +106,6 @@ def test_facts_are_asked_for_where_they_decide():
     assert needs_standing(replace(OWN_SERVER, then=(IdentityKind.OWN_DOMAIN,)))
     assert not needs_standing(COMPANY)
     assert not needs_standing(OWN_SERVER)
-
-
-@pytest.mark.parametrize(("null", "path"), [(True, ReversePath.NULL), (False, ReversePath.SRS)])
-def test_forwarded_mail_keeps_its_author_and_a_null_path(null, path):
-    to_company = forward_to_company(COMPANY, null=null)
-    to_postmaster = forward_to_postmaster(INFO, null=null)
-    for decision in (to_company, to_postmaster):
-        assert (decision.name, decision.author, decision.reverse_path) == (Name.FORWARD, None, path)
-        assert (decision.recipient, decision.sign_for, decision.server) == (INFO, (), None)
-        assert str(INFO) in decision.reasons[0]
 
 
 def test_a_report_goes_out_in_our_own_name_and_is_never_answered():
