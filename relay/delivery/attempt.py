@@ -104,7 +104,8 @@ class Attempts:
 
     async def _attempt(self, batch: Batch) -> AttemptResult:
         active = batch.active
-        context = Context(active.snapshot.settings.domain, active.keyring, self.world.clock.now())
+        settings = active.snapshot.settings
+        context = Context(settings.domain, settings.hostname, active.keyring, self.world.clock.now())
         try:
             outgoing = make_outgoing(
                 batch.message, batch.deliveries, batch.decision, spool=self.world.spool, context=context

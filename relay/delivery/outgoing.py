@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from relay.config.keyring import Keyring
 from relay.incoming.warnings import warning_fields
 from relay.mail.address import Address
+from relay.mail.arc_seal import Sealing, seal_header
 from relay.mail.dkim import Signer
 from relay.mail.envelope import Body, Recipient
 from relay.mail.loop import forwarded_field
@@ -18,8 +19,11 @@ from relay.mail.rewrite import ask_answers_at, drop_bcc, ensure_message_id, rewr
 from relay.mail.srs import srs_forward
 from relay.mail.thread import answer_address, message_id_for
 from relay.mail.verp import TokenError, bounce_address
+from relay.policy.authentication import Result
 from relay.policy.decision import Decision, Name, ReversePath
 from relay.policy.evidence import bounce_domain
+from relay.policy.forward import read_evidence
+from relay.policy.stated import stated_results
 from relay.store.spool import Delivery, Message, Spool
 
 _BLOCK = 256 * 1024
@@ -75,6 +79,7 @@ def make_outgoing(
         company = deliveries[0].company
         mark = forwarded_field(company, domain=context.domain, secrets=context.keyring.signing)
         header = header.prepend(warning_fields(message.findings) + mark)
+        header = _sealed(header, message, context)
     return Outgoing(
         reverse_path=_reverse_path(message, deliveries[0], decision, context),
         recipients=tuple(_recipient(delivery, decision) for delivery in deliveries),
@@ -86,9 +91,10 @@ def make_outgoing(
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What deriving takes besides the mail: our domain, our keys, and the time in seconds since the epoch."""
+    """What deriving takes besides the mail: our domain and host, our keys, and the time in seconds since the epoch."""
 
     domain: str
+    hostname: str
     keyring: Keyring
     now: float
 
@@ -131,6 +137,21 @@ def _with_tag(header: Header, alias: Address, queue_id: str, context: Context) -
         return ask_answers_at(header, answer_address(alias, queue_id, secrets=context.keyring.signing))
     except TokenError:
         return header
+
+
+def _sealed(header: Header, message: Message, context: Context) -> Header:
+    """The header with what we found out about the mail, sealed for the next host (ARC).
+
+    Not without evidence: then there is nothing to say; and not where it is not known whether the chain so far holds,
+    because a seal has to say that it does or does not.
+    """
+    evidence = read_evidence(message.findings)
+    signers = [signer for signer in context.keyring.signers.get(context.domain, ()) if signer.is_rsa]
+    if evidence is None or evidence.arc.result is Result.TEMPERROR or not signers:
+        return header
+    results = stated_results(context.hostname, evidence).replace("; ", ";\r\n\t")
+    sealing = Sealing(results.encode("ascii"), evidence.arc.result is Result.PASS)
+    return seal_header(header, message.content.body_hash, signers[0], sealing, int(context.now))
 
 
 def _reverse_path(message: Message, delivery: Delivery, decision: Decision, context: Context) -> Address | None:

@@ -8,11 +8,17 @@ from relay.delivery.attempt import Batch
 from relay.delivery.route import choose_route
 from relay.facts.domains import DomainFacts
 from relay.mail.address import Address
-from relay.policy.authentication import from_json
 from relay.policy.company import Company
 from relay.policy.confirmation import hold_unconfirmed
 from relay.policy.decision import Choice, Decision, Hold, ReversePath, Wait
-from relay.policy.forward import Writer, forward_to_company, forward_to_postmaster, send_notice, send_report
+from relay.policy.forward import (
+    Writer,
+    forward_to_company,
+    forward_to_postmaster,
+    read_evidence,
+    send_notice,
+    send_report,
+)
 from relay.policy.identity import choose_identity, needs_standing
 from relay.store.spool import Delivery, Entry, Message, Origin
 
@@ -83,7 +89,7 @@ class Planner:
             return send_report(to, domain=settings.domain)
         if message.origin is Origin.NOTICE:
             return send_notice(domain=settings.domain)
-        writer = _writer(message)
+        writer = Writer(message.envelope.reverse_path is None, read_evidence(message.findings))
         if company is None:
             return forward_to_postmaster(settings.postmaster, writer, domain=settings.domain)
         return forward_to_company(company, writer, domain=settings.domain)
@@ -96,11 +102,6 @@ class Planner:
             return hold_unconfirmed(company)
         standing = await self._domains.about(company) if needs_standing(company) else None
         return choose_identity(company, domain=self._active().snapshot.settings.domain, standing=standing)
-
-
-def _writer(message: Message) -> Writer:
-    evidence = message.findings.get("evidence")
-    return Writer(message.envelope.reverse_path is None, None if evidence is None else from_json(evidence))
 
 
 def _gone(slug: str) -> Hold:

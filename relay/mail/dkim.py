@@ -130,6 +130,11 @@ class Signer:
         """The text of the TXT record that belongs to the key."""
         return dns_record(self._key)
 
+    @property
+    def is_rsa(self) -> bool:
+        """Whether the key may seal (RFC 8617 knows no other kind)."""
+        return isinstance(self._key, rsa.RSAPrivateKey)
+
     def for_domain(self, domain: str) -> "Signer":
         """The same key signing for another domain, which publishes it under the same selector."""
         return Signer(domain, self.selector, self._key)

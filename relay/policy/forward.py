@@ -5,10 +5,11 @@ of the author's domain, which survives as long as we change nothing it covers; w
 wants such mail refused, it has to go out in our name.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from relay.mail.address import Address
-from relay.policy.authentication import Authentication, Result
+from relay.policy.authentication import Authentication, Result, from_json
 from relay.policy.company import Company
 from relay.policy.decision import Decision, Name, ReversePath
 from relay.policy.dmarc import Policy
@@ -18,7 +19,7 @@ from relay.policy.dmarc import Policy
 class Writer:
     """What forwarding asks of a mail: `null`, it came with the null reverse path, and keeps it; and its evidence.
 
-    `evidence` is None for mail that was not looked at: old mail, or a look that failed.
+    `evidence` is None for mail that was taken before anybody looked: it goes on as such mail always did.
     """
 
     null: bool
@@ -35,6 +36,12 @@ def forward_to_postmaster(postmaster: Address, writer: Writer, *, domain: str) -
     """Mail for the relay itself, and bounces that concern no company we know."""
     goes = f"mail for the relay itself goes to {postmaster}"
     return _forward(writer, Address("postmaster", domain), postmaster, domain, goes)
+
+
+def read_evidence(findings: Mapping[str, object]) -> Authentication | None:
+    """The evidence among what was found out about a mail, None where nobody looked."""
+    stored = findings.get("evidence")
+    return None if stored is None else from_json(stored)
 
 
 def _forward(writer: Writer, ours: Address, recipient: Address, via: str, goes: str) -> Decision:
@@ -65,7 +72,7 @@ def _forward(writer: Writer, ours: Address, recipient: Address, via: str, goes: 
 def _is_believed(evidence: Authentication | None) -> tuple[bool, str]:
     """Whether a receiver that minds DMARC takes the mail from us as it is, and why."""
     if evidence is None:
-        return False, "what its author's domain says of it is not known"
+        return True, "it was taken before there was a look at what its author can prove"
     dmarc = evidence.dmarc
     if evidence.passes_by_dkim:
         return True, f"the signature of {dmarc.aligned_by.removeprefix('dkim:')} proves its author and stays whole"

@@ -237,7 +237,7 @@ class House:
             attempts.close()
 
     def outgoing(self, batch: Batch) -> Outgoing:
-        context = Context(DOMAIN, self.active.keyring, self.clock.now())
+        context = Context(DOMAIN, self.active.snapshot.settings.hostname, self.active.keyring, self.clock.now())
         return make_outgoing(batch.message, batch.deliveries, batch.decision, spool=self.spool, context=context)
 
     async def deliver(self, *recipients: str | Recipient, **fields: Any) -> str:

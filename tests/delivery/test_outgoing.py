@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+import dkim
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from relay.mail.loop import forwarded_field
 from relay.mail.srs import srs_reverse
 from relay.mail.thread import message_id_for, parse_tag, split_tag
 from relay.mail.verp import parse_bounce
-from relay.policy.authentication import Authentication, DmarcFinding
+from relay.policy.authentication import ArcFinding, Authentication, DmarcFinding, Result, unknown
 from relay.policy.decision import Decision, Name, ReversePath
 from relay.policy.forward import Writer, forward_to_company, send_report
 from relay.sandbox.scripted_peer import Say, Script, ScriptedPeer
@@ -84,7 +85,8 @@ async def test_in_its_own_name_the_author_is_the_envelope_too(house, name, serve
 
 OPEN = Authentication(dmarc=DmarcFinding(author="customer.example"))
 FORWARD = forward_to_company(BAKERY, Writer(null=False, evidence=OPEN), domain=DOMAIN)
-MUNGED = forward_to_company(BAKERY, Writer(null=False), domain=DOMAIN)
+NOT_KNOWN = unknown("no name server")
+MUNGED = forward_to_company(BAKERY, Writer(null=False, evidence=NOT_KNOWN), domain=DOMAIN)
 
 
 @pytest.mark.parametrize(
@@ -121,12 +123,41 @@ async def test_forwarded_mail_that_would_not_be_believed_goes_out_in_our_name(ho
     house.configure()
     octets, outgoing = await whole(house, MUNGED, sender="anna@customer.example")
     signature, _, rest = octets.partition(RECEIVED)
-    assert signature.startswith(b"DKIM-Signature:")
+    assert signature.count(b"DKIM-Signature:") == 1
     changed = MAIL.replace(b'From: "Web" <web@app.example>', b'From: "Web via Bakery" <bakery@my.relay.example>')
     kept = b'Reply-To: "Web" <web@app.example>\r\nOriginal-From: "Web" <web@app.example>\r\n\r\n'
     assert RECEIVED + rest == changed.replace(b"\r\n\r\n", b"\r\n" + kept, 1)
     assert outgoing.reverse_path is not None
     assert outgoing.reverse_path.local.startswith("SRS0=")
+
+
+@pytest.mark.parametrize(("chain", "sealed"), [(Result.NONE, True), (Result.FAIL, True), (Result.TEMPERROR, False)])
+@pytest.mark.parametrize("decision", [FORWARD, MUNGED], ids=["unchanged", "munged"])
+async def test_what_we_found_out_is_sealed_for_the_next_host(house, decision, chain, sealed):
+    keys = (ed25519.Ed25519PrivateKey.generate(), rsa.generate_private_key(65537, 2048))
+    signers = tuple(Signer(DOMAIN, name, key) for name, key in zip(("e", "r"), keys, strict=True))
+    house.signers = {DOMAIN: signers}
+    house.configure()
+    evidence = Authentication(arc=ArcFinding(chain), dmarc=OPEN.dmarc)
+    octets, _ = await whole(house, decision, findings={"evidence": evidence.to_json()})
+    assert (b"ARC-Seal:" in octets) is sealed
+    if sealed:
+        records = {f"{signer.selector}._domainkey.{DOMAIN}": signer.record.encode() for signer in signers}
+        verdict, _, _ = dkim.arc_verify(octets, dnsfunc=lambda name, **_: records[name.decode().rstrip(".")])
+        assert verdict == b"pass"
+        assert b"\r\n\tdmarc=none header.from=customer.example;\r\n" in octets
+
+
+async def test_nothing_is_sealed_without_a_key_or_without_evidence(house):
+    findings = {"evidence": OPEN.to_json()}
+    octets, _ = await whole(house, FORWARD, findings=findings)
+    assert octets.endswith(MAIL)
+    assert b"ARC-" not in octets
+    house.signers = {DOMAIN: (Signer(DOMAIN, "r", rsa.generate_private_key(65537, 2048)),)}
+    house.configure()
+    octets, _ = await whole(house, FORWARD)
+    assert octets.endswith(MAIL)
+    assert b"ARC-" not in octets
 
 
 async def test_forwarded_mail_comes_from_a_signed_address_of_ours(house):

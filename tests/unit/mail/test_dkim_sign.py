@@ -177,3 +177,8 @@ def test_one_key_signs_for_domains_that_point_to_it() -> None:
     assert b"d=shop.example;" in message
     RECORDS["r1._domainkey.shop.example"] = RSA_SIGNER.record
     assert verdicts(message, 1) == [True]
+
+
+def test_only_rsa_keys_may_seal():
+    assert RSA_SIGNER.is_rsa
+    assert not ED_SIGNER.is_rsa

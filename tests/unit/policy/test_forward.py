@@ -9,7 +9,7 @@ from relay.policy.authentication import Authentication, DmarcFinding, Result, un
 from relay.policy.company import Company
 from relay.policy.decision import Name, ReversePath
 from relay.policy.dmarc import Policy
-from relay.policy.forward import Writer, forward_to_company, forward_to_postmaster
+from relay.policy.forward import Writer, forward_to_company, forward_to_postmaster, read_evidence
 
 DOMAIN = "my.relay.example"
 INFO = Address("info", "bakery.example")
@@ -32,6 +32,7 @@ def decide(dmarc: DmarcFinding | None, *, null: bool = False):
         (replace(REJECT, policy=Policy.NONE), "mail.x.example asks nobody to refuse it"),
         (replace(BY_SPF, policy=Policy.NONE), "mail.x.example asks nobody to refuse it"),
         (DmarcFinding(author="x.example"), "x.example asks nobody to refuse it"),
+        (None, "it was taken before there was a look at what its author can prove"),
     ],
 )
 def test_what_will_be_believed_stays_as_it_is(dmarc, why, null):
@@ -52,7 +53,6 @@ def test_what_will_be_believed_stays_as_it_is(dmarc, why, null):
         (REJECT, "x.example asks for p=reject, and no signature of mail.x.example would prove it to the next host"),
         (BY_SPF, "x.example asks for p=reject, and no signature of mail.x.example would prove it to the next host"),
         (replace(REJECT, policy=Policy.QUARANTINE), "x.example asks for p=quarantine, and no signature of mail"),
-        (None, "what its author's domain says of it is not known"),
         (DmarcFinding(), "its author cannot be told"),
         (DmarcFinding(Result.PERMERROR), "its author cannot be told"),
         (DmarcFinding(Result.PERMERROR, "x.example"), "what x.example wants done with its mail could not be found out"),
@@ -72,8 +72,13 @@ def test_a_look_that_failed_is_no_reason_to_lose_mail():
     assert decision.author is not None
 
 
+def test_evidence_is_read_where_there_is_some():
+    assert read_evidence({}) is None
+    assert read_evidence({"evidence": Authentication(dmarc=REJECT).to_json()}) == Authentication(dmarc=REJECT)
+
+
 def test_mail_for_the_relay_itself_goes_to_its_postmaster():
-    decision = forward_to_postmaster(INFO, Writer(null=False), domain=DOMAIN)
+    decision = forward_to_postmaster(INFO, Writer(null=False, evidence=unknown("no name server")), domain=DOMAIN)
     assert (decision.recipient, decision.author) == (INFO, Address("postmaster", DOMAIN))
     assert decision.via == DOMAIN
     assert decision.reasons[0] == "mail for the relay itself goes to info@bakery.example"
