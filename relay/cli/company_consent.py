@@ -1,4 +1,4 @@
-"""`relay company consent`: a company lets the relay send through its account (OAuth2)."""
+"""`relay company consent`: a company lets the relay use its account (OAuth2)."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,7 @@ from relay.cli.trouble import ExitCode, Failure
 
 if TYPE_CHECKING:
     from relay.config.keyring import Active
-    from relay.policy.company import Company, Server
+    from relay.policy.company import Account, Company
 
 
 def consent(
@@ -22,6 +22,9 @@ def consent(
     ] = "http://localhost",
     link: Annotated[
         bool, typer.Option("--link", help="Only print the link to our page, to send to the company.")
+    ] = False,
+    mailbox: Annotated[
+        bool, typer.Option("--mailbox", help="For its mailbox, when that is another account than it sends through.")
     ] = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
@@ -39,17 +42,19 @@ def consent(
     company = snapshot.company(slug)
     if company is None:
         raise Failure(ExitCode.USAGE, f"relay: there is no company {slug}")
-    server = company.server
-    if server is None or server.oauth2 is None or server.oauth2.grant is not Grant.REFRESH_TOKEN:
-        raise Failure(ExitCode.USAGE, f"relay: {slug} has no server whose oauth2 needs consent")
+    accounts = [company.mailbox] if mailbox and company.mailbox is not None else company.accounts
+    asked = [each for each in accounts if each.oauth2 is not None and each.oauth2.grant is Grant.REFRESH_TOKEN]
+    if not asked:
+        raise Failure(ExitCode.USAGE, f"relay: {slug} has no account whose oauth2 needs consent")
+    account = asked[0]
     if link:
         say(asyncio.run(_invite(slug, Active(snapshot, Keyring.load(snapshot.settings)))))
         return
     try:
-        count = asyncio.run(_consent(company, server, redirect, Active(snapshot, Keyring.load(snapshot.settings))))
+        count = asyncio.run(_consent(company, account, redirect, Active(snapshot, Keyring.load(snapshot.settings))))
     except (ConsentError, TokenError) as error:
         raise Failure(ExitCode.ATTENTION, f"relay: {error}") from None
-    say(f"ok: {server.username} may be used; {count} waiting deliveries go on")
+    say(f"ok: {account.username} may be used; {count} waiting deliveries go on")
 
 
 async def _invite(slug: str, active: "Active") -> str:
@@ -70,7 +75,7 @@ async def _invite(slug: str, active: "Active") -> str:
     return f"{web.public_url}/consent/{slug}/{token}"
 
 
-async def _consent(company: "Company", server: "Server", redirect: str, active: "Active") -> int:
+async def _consent(company: "Company", account: "Account", redirect: str, active: "Active") -> int:
     from relay.clock import SystemClock
     from relay.dns import Resolver
     from relay.facts.consenting import Consenting
@@ -83,13 +88,13 @@ async def _consent(company: "Company", server: "Server", redirect: str, active: 
     await spool.start()
     try:
         consenting = Consenting(active, spool, client, clock)
-        code = await consenting.begin_device(server)
+        code = await consenting.begin_device(account)
         if code is not None:
             say(f"open {code.url} and type in {code.user_code}")
-            return await consenting.await_device(company, code, asyncio.sleep)
-        url, state, verifier = consenting.page(server, redirect)
+            return await consenting.await_device(company, code, asyncio.sleep, account)
+        url, state, verifier = consenting.page(account, redirect)
         say(f"open {url}")
         landed = await asyncio.to_thread(typer.prompt, "the address that the page leads to in the end")
-        return await consenting.finish(company, landed, redirect, state, verifier)
+        return await consenting.finish(company, landed, redirect, state, verifier, account=account)
     finally:
         await spool.stop()

@@ -152,7 +152,8 @@ class Mailbox(Model):
         default="implicit", description="How TLS begins; it is never left out."
     )
     username: Line = Field(description="Name of the account.")
-    password: SealableSecret = Field(description="Where the account's password is kept.")
+    password: SealableSecret | None = Field(default=None, description="Where the account's password is kept.")
+    oauth2: OAuth2 | None = Field(default=None, description="Log in with a token, instead of a password.")
     folder: Line = Field(default="INBOX", description="The folder that is read.")
     after: Annotated[After, Field(strict=False)] = Field(
         default=After.KEEP,
@@ -208,16 +209,31 @@ class CompanyFile(Model):
             then=outgoing.identity[1:],
             author=outgoing.author or self.address,
             otherwise=outgoing.otherwise,
-            server=None if outgoing.server is None else _server(slug, outgoing.server),
+            server=None if outgoing.server is None else _server(slug, outgoing.server, self._uses("send")),
             language=self.language,
             vouched=outgoing.vouched or "",
-            mailbox=None if incoming.mailbox is None else CompanyMailbox(**dict(incoming.mailbox)),
+            mailbox=None if incoming.mailbox is None else _mailbox(slug, incoming.mailbox, self._uses("read")),
             fast_input=CompanyFastInput(**dict(incoming.fast_input)),
         )
 
+    def _uses(self, use: Literal["send", "read"]) -> Literal["send", "read", "both"]:
+        server, mailbox = self.outgoing.server, self.incoming.mailbox
+        if server is None or mailbox is None or server.oauth2 is None or mailbox.oauth2 is None:
+            return use
+        return "both" if server.username == mailbox.username else use
 
-def _server(slug: str, server: Server) -> CompanyServer:
-    oauth2 = server.oauth2
+
+def _mailbox(slug: str, mailbox: Mailbox, uses: Literal["send", "read", "both"]) -> CompanyMailbox:
+    return CompanyMailbox(**{**dict(mailbox), "oauth2": _oauth2(slug, mailbox.oauth2, uses)})
+
+
+def _oauth2(slug: str, oauth2: OAuth2 | None, uses: Literal["send", "read", "both"]) -> CompanyOAuth2 | None:
+    if oauth2 is None:
+        return None
+    return CompanyOAuth2(slug, oauth2.client, oauth2.grant, oauth2.refresh_token, oauth2.tenant or "", uses)
+
+
+def _server(slug: str, server: Server, uses: Literal["send", "read", "both"]) -> CompanyServer:
     return CompanyServer(
         server.host,
         server.port,
@@ -225,8 +241,6 @@ def _server(slug: str, server: Server) -> CompanyServer:
         server.username,
         server.password,
         server.ca,
-        None
-        if oauth2 is None
-        else CompanyOAuth2(slug, oauth2.client, oauth2.grant, oauth2.refresh_token, oauth2.tenant or ""),
+        _oauth2(slug, server.oauth2, uses),
         None if server.pace is None else Pace(server.pace.per_minute, server.pace.per_day),
     )

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from relay.config.company_file import SLUG, CompanyFile
+from relay.config.company_file import SLUG, CompanyFile, Mailbox, OAuth2, Server
 from relay.config.errors import ConfigError, ConfigErrors, KeyPath, key_text
 from relay.config.explain import explain
 from relay.config.reader import Document, read
@@ -54,7 +54,27 @@ def compile_company(file: str, slug: str, raw: bytes) -> Company:
     if mailbox is not None and (mailbox.after is After.MOVE) != (mailbox.move_to is not None):
         message = "`after: move` and `move_to` go together"
         raise ConfigErrors([document.error(("incoming", "mailbox", "after"), message, "Write both, or neither.")])
+    if mailbox is not None and (mailbox.password is None) is (mailbox.oauth2 is None):
+        hint = "Write one of incoming.mailbox.password and incoming.mailbox.oauth2."
+        raise ConfigErrors([document.error(("incoming", "mailbox"), "a mailbox has either a password or oauth2", hint)])
+    if _contradict(server, mailbox):
+        message = "the account has other oauth2 settings under outgoing.server"
+        hint = "One account has one token for both: write the same here and there."
+        raise ConfigErrors([document.error(("incoming", "mailbox", "oauth2"), message, hint)])
     return parsed.company(slug)
+
+
+def _contradict(server: Server | None, mailbox: Mailbox | None) -> bool:
+    """Whether tokens of the same account would be had in two ways: either would put an end to the other's."""
+    if server is None or mailbox is None or server.oauth2 is None or mailbox.oauth2 is None:
+        return False
+    return server.username == mailbox.username and _unplaced(server.oauth2) != _unplaced(mailbox.oauth2)
+
+
+def _unplaced(oauth2: OAuth2) -> OAuth2:
+    """A sealed token is another one in every place; it is the company's own business whether that is the same."""
+    token = oauth2.refresh_token
+    return oauth2 if token is None or not token.place else oauth2.model_copy(update={"refresh_token": None})
 
 
 def _validate(model: type[M], document: Document, *, company: str) -> M:

@@ -66,20 +66,24 @@ def _pack_server(server: Server) -> list[Any]:
 
 def _pack_oauth2(oauth2: OAuth2) -> list[Any]:
     token = oauth2.refresh_token
-    return [oauth2.client, oauth2.grant.value, None if token is None else _pack_secret(token), oauth2.tenant]
+    uses = [] if oauth2.uses == "send" else [oauth2.uses]
+    return [oauth2.client, oauth2.grant.value, None if token is None else _pack_secret(token), oauth2.tenant, *uses]
 
 
 def _pack_mailbox(mailbox: Mailbox) -> list[Any]:
-    where = ["imap", mailbox.host, mailbox.port, mailbox.tls, mailbox.username, _pack_secret(mailbox.password)]
+    password = None if mailbox.password is None else _pack_secret(mailbox.password)
+    where = ["imap", mailbox.host, mailbox.port, mailbox.tls, mailbox.username, password]
     since = None if mailbox.since is None else mailbox.since.isoformat()
-    return [*where, mailbox.folder, mailbox.after.value, mailbox.move_to, since, mailbox.ca]
+    oauth2 = [] if mailbox.oauth2 is None else [_pack_oauth2(mailbox.oauth2)]
+    return [*where, mailbox.folder, mailbox.after.value, mailbox.move_to, since, mailbox.ca, *oauth2]
 
 
 def _unpack_mailbox(slug: str, fields: list[Any]) -> Mailbox:
-    _, host, port, tls, username, password, folder, after, move_to, since, ca = fields
+    _, host, port, tls, username, password, folder, after, move_to, since, ca, *more = fields
     day = None if since is None else date.fromisoformat(since)
-    secret = _unpack_secret(slug, password)
-    return Mailbox(host, port, tls, username, secret, folder, After(after), move_to, day, ca)
+    secret = None if password is None else _unpack_secret(slug, password)
+    oauth2 = _unpack_oauth2(slug, more[0]) if more else None
+    return Mailbox(host, port, tls, username, secret, folder, After(after), move_to, day, ca, oauth2)
 
 
 def _pack_secret(secret: SecretRef) -> list[str]:
@@ -132,8 +136,8 @@ def _unpack_server(slug: str, fields: list[Any]) -> Server:
 
 
 def _unpack_oauth2(slug: str, fields: list[Any]) -> OAuth2:
-    client, grant, token, tenant = fields
-    return OAuth2(slug, client, Grant(grant), None if token is None else _unpack_secret(slug, token), tenant)
+    client, grant, token, tenant, *uses = fields
+    return OAuth2(slug, client, Grant(grant), None if token is None else _unpack_secret(slug, token), tenant, *uses)
 
 
 def _unpack_secret(slug: str, fields: list[str]) -> SecretRef:

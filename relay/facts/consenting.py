@@ -16,7 +16,7 @@ from relay.facts.accounts import AccountStates, account_key
 from relay.facts.issuing import Issued, Refused, read_json
 from relay.facts.tokens import Tokens
 from relay.http import Caps, HttpClient, HttpError, Reach
-from relay.policy.company import Company, Server
+from relay.policy.company import Account, Company
 from relay.store.spool import Spool
 
 _INTERVAL = 5.0  # seconds between questions, where the issuer says nothing (RFC 8628 3.5)
@@ -49,9 +49,9 @@ class Consenting:
         self._clock = clock
         self._tokens = Tokens(lambda: active, lambda: spool.facts, client, clock)
 
-    async def begin_device(self, server: Server) -> DeviceCode | None:
+    async def begin_device(self, account: Account) -> DeviceCode | None:
         """Ask for a code; None when the issuer has none for us. Raises ConsentError or TokenError."""
-        registration = self._tokens.registration(server)
+        registration = self._tokens.registration(account)
         request = registration.begin_device()
         if request is None:
             return None
@@ -70,17 +70,23 @@ class Consenting:
         lasts = min(_number(said.get("expires_in"), 900.0), _MOST_WAITING)
         return DeviceCode(str(url), str(user_code), str(device_code), interval, lasts)
 
-    async def await_device(self, company: Company, code: DeviceCode, pause: Callable[[float], Awaitable[None]]) -> int:
+    async def await_device(
+        self,
+        company: Company,
+        code: DeviceCode,
+        pause: Callable[[float], Awaitable[None]],
+        account: Account | None = None,
+    ) -> int:
         """Wait until the person has consented; how many deliveries go on. Raises ConsentError or TokenError."""
-        server = _server_of(company)
-        registration = self._tokens.registration(server)
+        account = account or _account_of(company)
+        registration = self._tokens.registration(account)
         interval, end = code.interval, self._clock.now() + code.lasts
         while self._clock.now() < end:
             await pause(interval)
             request = registration.ask_with_device(code.device_code, now=self._clock.now())
-            answer = await self._tokens.exchange(server, request)
+            answer = await self._tokens.exchange(account, request)
             if isinstance(answer, Issued):
-                return await self._keep(company, answer)
+                return await self._keep(company, account, answer)
             if answer.error == "slow_down":
                 interval += 5.0  # RFC 8628 3.5
             elif answer.error != "authorization_pending" and answer.refusal is not None:
@@ -89,15 +95,17 @@ class Consenting:
                 raise ConsentError(f"the issuer says: {answer.error}")
         raise ConsentError("nobody has consented in time: begin again")
 
-    def page(self, server: Server, redirect: str, *, prefix: str = "") -> tuple[str, str, str]:
+    def page(self, account: Account, redirect: str, *, prefix: str = "") -> tuple[str, str, str]:
         """The page to consent at, and the state and the verifier that belong to it. Raises ConsentError."""
         state, verifier = prefix + secrets.token_urlsafe(32), secrets.token_urlsafe(48)
-        url = self._tokens.registration(server).consent_url(state, verifier, redirect)
+        url = self._tokens.registration(account).consent_url(state, verifier, redirect)
         if not url:
             raise ConsentError("the registration has neither a device_url nor an authorize_url")
         return url, state, verifier
 
-    async def finish(self, company: Company, landed: str, redirect: str, state: str, verifier: str) -> int:
+    async def finish(  # noqa: PLR0913 -- what a page leads back with
+        self, company: Company, landed: str, redirect: str, state: str, verifier: str, *, account: Account | None = None
+    ) -> int:
         """Take the URL that the page has led to; how many deliveries go on. Raises ConsentError or TokenError."""
         query = parse_qs(urlsplit(landed.strip()).query, max_num_fields=20)
         if not secrets.compare_digest(query.get("state", [""])[0].encode(), state.encode()):
@@ -105,30 +113,32 @@ class Consenting:
         code = query.get("code", [""])[0]
         if not code:
             raise ConsentError(f"the issuer says: {query.get('error', ['no consent'])[0][:100]}")
-        server = _server_of(company)
+        account = account or _account_of(company)
         try:
-            request = self._tokens.registration(server).ask_with_code(code, verifier, redirect, now=self._clock.now())
+            request = self._tokens.registration(account).ask_with_code(code, verifier, redirect, now=self._clock.now())
         except (SecretError, ValueError) as error:
             raise ConsentError(str(error)) from None
-        answer = await self._tokens.exchange(server, request)
+        answer = await self._tokens.exchange(account, request)
         if isinstance(answer, Refused):
             raise ConsentError(_why(answer))
-        return await self._keep(company, answer)
+        return await self._keep(company, account, answer)
 
-    async def _keep(self, company: Company, issued: Issued) -> int:
-        server = _server_of(company)
+    async def _keep(self, company: Company, account: Account, issued: Issued) -> int:
         if not issued.refresh:
             raise ConsentError("the issuer gives no refresh token: the registration's scope may not ask for one")
-        await self._tokens.consented(server, issued)
+        await self._tokens.consented(account, issued)
+        server = company.server
+        if server is None or server.oauth2 is None or server.username != account.username:
+            return 0  # a mailbox's alone: it is looked at again by itself
         await AccountStates(lambda: self._spool.facts).prove(company.slug)
         key = account_key(server, str(company.own_author), self._active.keyring)
         return await self._spool.release(key, now=self._clock.now())
 
 
-def _server_of(company: Company) -> Server:
-    if company.server is None or company.server.oauth2 is None:
-        raise ConsentError(f"{company.slug} has no server with oauth2")
-    return company.server
+def _account_of(company: Company) -> Account:
+    if not company.accounts:
+        raise ConsentError(f"{company.slug} has no account with oauth2")
+    return company.accounts[0]
 
 
 def _why(answer: Refused) -> str:

@@ -13,7 +13,7 @@ from relay.config.settings import OAuthClient
 from relay.facts.assertions import Statement, sign
 from relay.http import HttpRequest, HttpResponse
 from relay.policy.company import Grant, OAuth2
-from relay.policy.issuers import in_tenant, issuer_named
+from relay.policy.issuers import in_tenant, issuer_named, scope_for
 from relay.policy.refusals import Refusal, known_error
 
 _FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
@@ -60,7 +60,7 @@ class Registration:
         """What permission is asked for."""
         issuer = issuer_named(self.client.issuer)
         by_itself = self.oauth2.grant is not Grant.REFRESH_TOKEN
-        return self.client.scope or (issuer.service_scope if by_itself else issuer.scope)
+        return self.client.scope or (issuer.service_scope if by_itself else scope_for(issuer, self.oauth2.uses))
 
     def ask(self, refresh_token: str, *, now: float) -> HttpRequest:
         """The request for a token by the account's grant. Raises SecretError or ValueError for a missing secret."""

@@ -1,4 +1,4 @@
-"""Access tokens for companies' own servers, kept sealed in the store and renewed in time.
+"""Access tokens for companies' accounts, kept sealed in the store and renewed in time.
 
 In charge of one renewal at a time for an account, whichever worker wants it, and of what an issuer hands out being on
 stable storage before it is used: a rotated refresh token is the only key left. Talks to issuers over `relay.http`.
@@ -25,7 +25,7 @@ from relay.config.secrets import SecretError
 from relay.events import Json
 from relay.facts.issuing import Issued, Refused, Registration, read_answer
 from relay.http import Caps, HttpClient, HttpError, HttpRequest, Reach
-from relay.policy.company import Grant, OAuth2, Server
+from relay.policy.company import Account, Grant, OAuth2
 from relay.policy.outcome import Fault, Trouble
 from relay.policy.refusals import CONSENT_AGAIN, Cause, Refusal
 from relay.store.facts import Fact, FactStore
@@ -75,67 +75,67 @@ class Tokens:
         self._known: dict[str, _Kept] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def access(self, server: Server) -> str:
+    async def access(self, account: Account) -> str:
         """A token to log in with now. Raises TokenError."""
-        oauth2 = _oauth2_of(server)
-        known = self._known.get(fact_key(server))
-        if known is not None and self._is_fresh(known, self._settings_of(server, oauth2)):
+        oauth2 = _oauth2_of(account)
+        known = self._known.get(fact_key(account))
+        if known is not None and self._is_fresh(known, self._settings_of(account, oauth2)):
             return known.access
-        turn = self._turns.setdefault(fact_key(server), asyncio.Lock())
+        turn = self._turns.setdefault(fact_key(account), asyncio.Lock())
         async with turn:
             try:
-                kept = await self._renewed(server, oauth2)
+                kept = await self._renewed(account, oauth2)
             except (SecretError, SealingError, ValueError) as error:
                 raise TokenError(Trouble(Fault.SECRET, f"no token can be had: {error}")) from None
             except SpoolError as error:
                 raise TokenError(Trouble(Fault.FACTS, f"tokens cannot be read now: {error}")) from None
-        self._known[fact_key(server)] = kept
+        self._known[fact_key(account)] = kept
         return kept.access
 
-    async def refused(self, server: Server) -> None:
+    async def refused(self, account: Account) -> None:
         """The server did not take the token: the next one is a new one, for consent may have been taken back."""
-        self._known.pop(fact_key(server), None)
+        self._known.pop(fact_key(account), None)
         try:
-            fact = await self._facts().get(KIND, fact_key(server))
+            fact = await self._facts().get(KIND, fact_key(account))
             if fact is not None and fact.value.get("access"):
                 await self._facts().put(replace(fact, value={**fact.value, "access": "", "expires": 0.0, "renew": 0.0}))
         except SpoolError as error:
             # The refusal counts all the same.
-            log.warning("a refused token cannot be forgotten now", account=server.username, error=str(error))
+            log.warning("a refused token cannot be forgotten now", account=account.username, error=str(error))
 
-    async def consented(self, server: Server, issued: Issued) -> None:
+    async def consented(self, account: Account, issued: Issued) -> None:
         """The company has consented: keep what the issuer gave. Raises SpoolError or SealingError."""
-        oauth2 = _oauth2_of(server)
+        oauth2 = _oauth2_of(account)
         while True:
-            fact, kept = await self._read(server, oauth2)
-            wanted = self._with(replace(kept, settings=self._settings_of(server, oauth2)), issued)
+            fact, kept = await self._read(account, oauth2)
+            wanted = self._with(replace(kept, settings=self._settings_of(account, oauth2)), issued)
             if await self._write(fact, wanted, oauth2) is not None:
-                self._known.pop(fact_key(server), None)
+                self._known.pop(fact_key(account), None)
                 return
 
-    def registration(self, server: Server) -> Registration:
+    def registration(self, account: Account) -> Registration:
         """Our registration with the issuer of the account's tokens. Raises TokenError."""
-        oauth2 = _oauth2_of(server)
+        oauth2 = _oauth2_of(account)
         client = self._active().snapshot.settings.oauth2.get(oauth2.client)
         if client is None:
             text = f"there is no registration {oauth2.client} under oauth2 in relay.yaml"
             raise TokenError(Trouble(Fault.SECRET, text))
-        return Registration(client, oauth2, server.username)
+        return Registration(client, oauth2, account.username)
 
-    async def exchange(self, server: Server, request: HttpRequest) -> Issued | Refused:
+    async def exchange(self, account: Account, request: HttpRequest) -> Issued | Refused:
         """What the issuer answers to a request; trouble on the way there is a refusal without a cause."""
-        client = self.registration(server).client
+        client = self.registration(account).client
         try:
             response = await self._client.send(request, Reach(client.internal, client.ca), _CAPS)
         except HttpError as error:
             return Refused(str(error), None)
         return read_answer(response)
 
-    async def _renewed(self, server: Server, oauth2: OAuth2) -> _Kept:
+    async def _renewed(self, account: Account, oauth2: OAuth2) -> _Kept:
         """A token that lasts, from the store or from the issuer."""
         while True:
-            fact, kept = await self._read(server, oauth2)
-            settings = self._settings_of(server, oauth2)
+            fact, kept = await self._read(account, oauth2)
+            settings = self._settings_of(account, oauth2)
             if self._is_fresh(kept, settings):
                 return kept
             now = self._clock.now()
@@ -149,17 +149,17 @@ class Tokens:
                 kept = replace(kept, access="", refresh="", expires=0.0, settings=settings)
             claimed = await self._write(fact, replace(kept, claimed_until=now + _CLAIM), oauth2)
             if claimed is not None:
-                return await self._ask(server, oauth2, claimed, kept)
+                return await self._ask(account, oauth2, claimed, kept)
 
-    async def _ask(self, server: Server, oauth2: OAuth2, claimed: Fact, kept: _Kept) -> _Kept:
+    async def _ask(self, account: Account, oauth2: OAuth2, claimed: Fact, kept: _Kept) -> _Kept:
         answer: Issued | Refused = Refused("nobody was asked", None)
         try:
-            registration = self.registration(server)
+            registration = self.registration(account)
             refresh = kept.refresh or self._configured(oauth2)
             if oauth2.grant is Grant.REFRESH_TOKEN and not refresh:
                 refusal = Refusal(Cause.CONSENT, "The company has not consented yet.", CONSENT_AGAIN)
                 raise TokenError(Trouble(Fault.CONSENT, refusal.plain, refusal))
-            answer = await self.exchange(server, registration.ask(refresh, now=self._clock.now()))
+            answer = await self.exchange(account, registration.ask(refresh, now=self._clock.now()))
         finally:
             if not isinstance(answer, Issued):
                 await self._write(claimed, kept, oauth2)
@@ -170,20 +170,20 @@ class Tokens:
         wanted = self._with(kept, answer)
         for pause in chain(_STORE_AGAIN, repeat(_STORE_AGAIN[-1])):
             try:
-                await self._keep(server, oauth2, claimed, wanted)
+                await self._keep(account, oauth2, claimed, wanted)
             except SpoolError as error:
                 # A full disk, say: giving up now would throw away the only key left.
-                log.warning("a new token cannot be kept yet", account=server.username, error=str(error))
+                log.warning("a new token cannot be kept yet", account=account.username, error=str(error))
                 await asyncio.sleep(pause)
             else:
                 break
         return wanted
 
-    async def _keep(self, server: Server, oauth2: OAuth2, claimed: Fact, wanted: _Kept) -> None:
+    async def _keep(self, account: Account, oauth2: OAuth2, claimed: Fact, wanted: _Kept) -> None:
         while await self._write(claimed, wanted, oauth2) is None:
             # Nobody but us may renew now; whatever changed meanwhile is older than what the issuer has just said.
-            found = await self._facts().get(KIND, fact_key(server))
-            claimed = found or Fact(KIND, fact_key(server), {})
+            found = await self._facts().get(KIND, fact_key(account))
+            claimed = found or Fact(KIND, fact_key(account), {})
 
     def _with(self, kept: _Kept, issued: Issued) -> _Kept:
         expires = self._clock.now() + issued.lasts
@@ -200,10 +200,10 @@ class Tokens:
     def _is_fresh(self, kept: _Kept, settings: str) -> bool:
         return bool(kept.access) and kept.settings == settings and self._clock.now() < kept.renew
 
-    async def _read(self, server: Server, oauth2: OAuth2) -> tuple[Fact, _Kept]:
-        fact = await self._facts().get(KIND, fact_key(server))
+    async def _read(self, account: Account, oauth2: OAuth2) -> tuple[Fact, _Kept]:
+        fact = await self._facts().get(KIND, fact_key(account))
         if fact is None:
-            return Fact(KIND, fact_key(server), {}), _Kept()
+            return Fact(KIND, fact_key(account), {}), _Kept()
         return fact, self._open(fact.value, oauth2)
 
     def _open(self, value: Mapping[str, Any], oauth2: OAuth2) -> _Kept:
@@ -243,27 +243,27 @@ class Tokens:
     def _configured(self, oauth2: OAuth2) -> str:
         return "" if oauth2.refresh_token is None else self._active().keyring.secret(oauth2.refresh_token)
 
-    def _settings_of(self, server: Server, oauth2: OAuth2) -> str:
+    def _settings_of(self, account: Account, oauth2: OAuth2) -> str:
         """Names what tokens are had with: another registration, grant or refresh token in YAML begins anew."""
         try:
             configured = self._configured(oauth2)
         except SecretError as error:
             configured = str(error)
-        parts = (oauth2.client, oauth2.grant.value, oauth2.tenant, server.username, configured)
+        parts = (oauth2.client, oauth2.grant.value, oauth2.tenant, account.username, configured)
         # Not with a key of ours: a new one would end every consent. Who can guess a token needs no hash of it.
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def fact_key(server: Server) -> str:
+def fact_key(account: Account) -> str:
     """Names the tokens of a company's account among the facts."""
-    oauth2 = _oauth2_of(server)
-    return f"{oauth2.company} {server.username}"
+    oauth2 = _oauth2_of(account)
+    return f"{oauth2.company} {account.username}"
 
 
-def _oauth2_of(server: Server) -> OAuth2:
-    if server.oauth2 is None:
-        raise ValueError("the server is not one for OAuth2")
-    return server.oauth2
+def _oauth2_of(account: Account) -> OAuth2:
+    if account.oauth2 is None:
+        raise ValueError("the account is not one for OAuth2")
+    return account.oauth2
 
 
 def _place(oauth2: OAuth2, field: str, serial: int) -> str:

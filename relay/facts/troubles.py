@@ -20,6 +20,8 @@ _MOST_DETAIL = 1000
 _QUIET = 30.0
 _MOST_REMEMBERED = 10_000
 _TRIES = 10
+# In the place of a company: what only the operator can repair.
+OPERATOR = ""
 
 
 class Trouble(StrEnum):
@@ -30,6 +32,8 @@ class Trouble(StrEnum):
     ACCOUNT_REFUSED = "account-refused"
     CONSENT_NEEDED = "consent-needed"
     FORWARDING_LOOP = "forwarding-loop"
+    MAILBOX_REFUSED = "mailbox-refused"
+    FAST_INPUT_REFUSED = "fast-input-refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from time import monotonic
 
@@ -19,6 +20,8 @@ from relay.config.secrets import SecretError
 from relay.config.settings import Mailboxes
 from relay.dns import Resolver
 from relay.events import Event, EventSink, EventType, Json
+from relay.facts.tokens import Tokens
+from relay.facts.troubles import OPERATOR, Details, Trouble, Troubles
 from relay.fetch.door import Door
 from relay.fetch.hold import READING, WATCHING, Hold, LostHoldError
 from relay.fetch.hosts import Hosts
@@ -39,6 +42,8 @@ _MOST_PAUSE = 3600.0
 # looked at often: that asks nobody.
 _REFUSED = 1800.0
 _REPAIRED = 30.0
+# Tokens lock nobody out, and consent comes without a change of ours.
+_CONSENT = 300.0
 # A connection that lasted so long was a good one: its end is no trouble, and it is made again soon.
 _LASTED = 60.0
 _AGAIN = 15.0
@@ -60,13 +65,21 @@ class Fetching:
     events: EventSink
 
 
+class _By(StrEnum):
+    """Who does not let us in."""
+
+    MAILBOX = "mailbox"
+    FAST_INPUT = "fast-input"
+
+
 @dataclass(frozen=True, slots=True)
 class _Trouble:
     """Why a mailbox could not be read to its end. `pause` in seconds, 0 for the usual; `refused`: until repaired."""
 
     text: str
     pause: float = 0.0
-    refused: bool = False
+    refused: _By | None = None
+    advice: str = ""
 
 
 class Attendant:
@@ -75,7 +88,9 @@ class Attendant:
     def __init__(self, fetching: Fetching, hosts: Hosts) -> None:
         self._fetching = fetching
         self._hosts = hosts
-        self._door = Door(fetching.active, fetching.resolver)
+        tokens = Tokens(fetching.active, lambda: fetching.spool.facts, fetching.client, fetching.clock)
+        self._door = Door(fetching.active, fetching.resolver, tokens)
+        self._troubles = Troubles(fetching.spool.facts, fetching.clock)
         self._reader = Reader()
         self._bodies = asyncio.Semaphore(_BODIES)
         self._turns = asyncio.Semaphore(self._settings.at_once)
@@ -85,7 +100,7 @@ class Attendant:
         """How many seconds the mailbox of a refused account is left alone; 0 when something was repaired."""
         state = hold.state
         left = state.until - self._fetching.clock.now()
-        if not state.refused or left <= 0 or state.refused != self._key(mailbox):
+        if not state.refused or left <= 0 or state.refused.partition(" ")[2] != self._key(mailbox):
             return 0.0
         return min(left, _REPAIRED)
 
@@ -108,10 +123,11 @@ class Attendant:
         except MailboxError as error:
             if error.crowded:
                 self._hosts.crowded(self._found(hold.slug)[1].host.lower(), hold.slug, self._fetching.clock.now())
-            await self._end(hold, _Trouble(str(error), error.pause, error.fault is MailboxFault.REFUSED))
+            refused = _By.MAILBOX if error.fault is MailboxFault.REFUSED else None
+            await self._end(hold, _Trouble(str(error), error.pause, refused, error.advice))
         except SinkError as error:
-            access = error.answer.verdict is Verdict.ACCESS
-            await self._end(hold, _Trouble(f"Fast input: {error}", error.answer.pause, access))
+            refused = _By.FAST_INPUT if error.answer.verdict is Verdict.ACCESS else None
+            await self._end(hold, _Trouble(f"Fast input: {error}", error.answer.pause, refused))
         except Exception as error:
             self._emit(EventType.FAULT, {"error": f"{type(error).__name__}: {error}", "company": hold.slug})
             log.exception("a mailbox cannot be read", company=hold.slug)
@@ -187,7 +203,7 @@ class Attendant:
             if not self._hosts.may_watch(host, slug, clock.now()):
                 await self._end(hold, None)
                 return
-            self._note_success(hold)
+            await self._note_success(hold)
             hold.length = WATCHING
             await hold.renew()
             begun, settings = monotonic(), self._settings_of(slug)
@@ -220,7 +236,7 @@ class Attendant:
         """Let a mailbox go until it is to be looked at again."""
         now, poll = self._fetching.clock.now(), self._settings.poll
         if trouble is None:
-            self._note_success(hold)
+            await self._note_success(hold)
             await hold.let_go(now + poll * random.uniform(0.9, 1.1))  # noqa: S311 -- no secret
             return
         state = hold.state
@@ -228,16 +244,32 @@ class Attendant:
         wait = max(trouble.pause, min(max(poll, _AT_LEAST) * 2 ** min(failures - 1, 10), _MOST_PAUSE))
         refused, until = "", 0.0
         if trouble.refused:
-            wait = max(wait, _REFUSED)
-            refused, until = self._key(self._found(hold.slug)[1]), now + wait
+            mailbox = self._found(hold.slug)[1]
+            wait = max(wait, _REFUSED) if mailbox.oauth2 is None else max(trouble.pause, _CONSENT)
+            refused, until = f"{trouble.refused} {self._key(mailbox)}", now + wait
+            await self._tell(hold.slug, mailbox, trouble)
         if trouble.text != state.error:
             self._emit(EventType.MAILBOX_FAILED, {"company": hold.slug, "error": trouble.text})
         hold.state = replace(state, looked=now, failures=failures, error=trouble.text, refused=refused, until=until)
         due = now + (min(wait, _REPAIRED) if refused else wait) * random.uniform(0.9, 1.1)  # noqa: S311 -- no secret
         await hold.let_go(due)
 
-    def _note_success(self, hold: Hold) -> None:
+    async def _tell(self, slug: str, mailbox: Mailbox, trouble: _Trouble) -> None:
+        if trouble.refused is _By.MAILBOX:
+            details = Details(f"{mailbox.username} at {mailbox.host}", trouble.text, trouble.advice)
+            await self._troubles.tell(slug, Trouble.MAILBOX_REFUSED, details)
+        else:
+            api = self._active.snapshot.settings.fast_input.api
+            details = Details("" if api is None else api.url, trouble.text)
+            await self._troubles.tell(OPERATOR, Trouble.FAST_INPUT_REFUSED, details)
+
+    async def _note_success(self, hold: Hold) -> None:
         now = self._fetching.clock.now()
+        match hold.state.refused.partition(" ")[0]:
+            case _By.MAILBOX:
+                await self._troubles.over(hold.slug, Trouble.MAILBOX_REFUSED)
+            case _By.FAST_INPUT:
+                await self._troubles.over(OPERATOR, Trouble.FAST_INPUT_REFUSED)
         if hold.state.error:
             self._emit(EventType.MAILBOX_BACK, {"company": hold.slug})
         hold.state = replace(hold.state, looked=now, succeeded=now, failures=0, error="", refused="", until=0.0)

@@ -7,41 +7,65 @@ from pathlib import Path
 from relay.config.keyring import Active
 from relay.config.secrets import SecretError
 from relay.dns import Resolver, Status
+from relay.facts.tokens import TokenError, Tokens
 from relay.http import is_internal
 from relay.imap.faults import Login, MailboxError, MailboxFault, Place
 from relay.imap.session import ImapSession, tls_context
 from relay.policy.company import Mailbox
+from relay.policy.outcome import Fault
 
 
 class Door:
     """Opens mailboxes for one worker."""
 
-    def __init__(self, active: Callable[[], Active], resolver: Resolver) -> None:
+    def __init__(self, active: Callable[[], Active], resolver: Resolver, tokens: Tokens) -> None:
         self._active = active
         self._resolver = resolver
+        self._tokens = tokens
         self._contexts: dict[str | None, tuple[float, ssl.SSLContext]] = {}
 
     async def open(self, mailbox: Mailbox) -> ImapSession:
         """A session with a mailbox. Raises MailboxError."""
-        login = self._login(mailbox)
         place = await self._place(mailbox)
+        try:
+            return await self._open(mailbox, place)
+        except MailboxError as error:
+            if mailbox.oauth2 is None or error.fault is not MailboxFault.REFUSED:
+                raise
+        # A token may end before its time: the next one is a new one.
+        await self._tokens.refused(mailbox)
+        return await self._open(mailbox, place)
+
+    async def _open(self, mailbox: Mailbox, place: Place) -> ImapSession:
+        login = await self._login(mailbox)
         most = self._active().snapshot.settings.mailboxes.message_size
         return await ImapSession.open(place, login, self._context(mailbox.ca), most)
 
     def key_of(self, mailbox: Mailbox) -> str:
         """Names everything that a login is made with, the secret included; changes when any of it does."""
         keyring = self._active().keyring
+        oauth2 = mailbox.oauth2
+        reference = mailbox.password if oauth2 is None else oauth2.refresh_token
         try:
-            secret = keyring.secret(mailbox.password)
+            secret = "" if reference is None else keyring.secret(reference)
         except SecretError as error:
             secret = str(error)
-        return keyring.fingerprint(mailbox.host, str(mailbox.port), mailbox.tls, mailbox.username, secret)
+        how = () if oauth2 is None else (oauth2.client, oauth2.grant.value, oauth2.tenant)
+        return keyring.fingerprint(mailbox.host, str(mailbox.port), mailbox.tls, mailbox.username, secret, *how)
 
-    def _login(self, mailbox: Mailbox) -> Login:
+    async def _login(self, mailbox: Mailbox) -> Login:
         try:
-            return Login(mailbox.username, self._active().keyring.secret(mailbox.password))
+            if mailbox.password is not None:
+                return Login(mailbox.username, self._active().keyring.secret(mailbox.password))
+            return Login(mailbox.username, await self._tokens.access(mailbox), is_token=True)
         except SecretError as error:
             raise MailboxError(MailboxFault.REFUSED, str(error)) from None
+        except TokenError as error:
+            for_people = error.trouble.fault in (Fault.CONSENT, Fault.SECRET)
+            refusal = error.trouble.refusal
+            advice = "" if refusal is None else refusal.advice
+            fault = MailboxFault.REFUSED if for_people else MailboxFault.TROUBLE
+            raise MailboxError(fault, error.trouble.text, advice=advice) from None
 
     async def _place(self, mailbox: Mailbox) -> Place:
         if mailbox.host.lower() == "localhost":

@@ -18,11 +18,14 @@ class MailboxFault(StrEnum):
 class MailboxError(Exception):
     """The mailbox cannot be read now. The text is plain and holds no secret; `pause` is in seconds, 0: not said.
 
-    `crowded` says that there are too many connections.
+    `crowded` says that there are too many connections; `advice` is what people can do.
     """
 
-    def __init__(self, fault: MailboxFault, text: str, *, pause: float = 0.0, crowded: bool = False) -> None:
+    def __init__(
+        self, fault: MailboxFault, text: str, *, pause: float = 0.0, crowded: bool = False, advice: str = ""
+    ) -> None:
         super().__init__(text)
+        self.advice = advice
         self.fault = fault
         self.pause = pause
         self.crowded = crowded

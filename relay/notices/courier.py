@@ -17,7 +17,7 @@ from relay.config.settings import Settings
 from relay.events import Event, EventSink, EventType
 from relay.facts import addresses, troubles
 from relay.facts.addresses import Addresses
-from relay.facts.troubles import Trouble
+from relay.facts.troubles import OPERATOR, Trouble
 from relay.intake.queue_id import new_queue_id
 from relay.mail.address import Address
 from relay.mail.envelope import Envelope, Recipient
@@ -40,6 +40,8 @@ _OVER = {
     Trouble.DOMAIN_LOST: "domain-back",
     Trouble.ACCOUNT_REFUSED: "account-back",
     Trouble.CONSENT_NEEDED: "account-back",
+    Trouble.MAILBOX_REFUSED: "mailbox-back",
+    Trouble.FAST_INPUT_REFUSED: "fast-input-back",
 }
 
 log = structlog.get_logger("relay.notices")
@@ -47,9 +49,12 @@ log = structlog.get_logger("relay.notices")
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """A notice that is wanted, and what becomes of its fact when it has gone; None: the fact goes."""
+    """A notice that is wanted, and what becomes of its fact when it has gone; None: the fact goes.
 
-    company: Company
+    Without a company it is the operator's own; `for_operator` says that it goes there in a company's place.
+    """
+
+    company: Company | None
     kind: str
     to: Address
     values: dict[str, str | bool]
@@ -154,7 +159,7 @@ class Courier:
         settings = self._active().snapshot.settings
         slug, trouble = troubles.read_key(fact.key)
         company = self._active().snapshot.company(slug)
-        if company is None:
+        if company is None and slug != OPERATOR:
             return None
         state = troubles.read_trouble(fact.value)
         told = replace(state, told=self._clock.now(), count=state.count + 1)
@@ -163,18 +168,15 @@ class Courier:
             "cause": state.details.cause,
             "advice": state.details.advice,
             "reminder": state.count > 0,
-            "waits": company.otherwise is Otherwise.HOLD,
-            "alias": f"{company.alias}@{settings.domain}",
         }
+        kind = _OVER[trouble] if state.over else trouble.value
+        after = None if state.over else replace(fact, value=troubles.write_trouble(told), due=None)
+        if company is None:
+            return _Wish(None, kind, settings.postmaster, values, after)
+        values |= {"waits": company.otherwise is Otherwise.HOLD, "alias": f"{company.alias}@{settings.domain}"}
         confirmed = await self._addresses.is_confirmed(company)
-        return _Wish(
-            company,
-            _OVER[trouble] if state.over else trouble.value,
-            company.address if confirmed else settings.postmaster,
-            values,
-            None if state.over else replace(fact, value=troubles.write_trouble(told), due=None),
-            for_operator=not confirmed,
-        )
+        to = company.address if confirmed else settings.postmaster
+        return _Wish(company, kind, to, values, after, for_operator=not confirmed)
 
     async def _send(self, fact: Fact, wish: _Wish) -> int:
         """Put the notice into the queue, then be done with the wish: rather twice than not at all."""
@@ -206,26 +208,32 @@ class Courier:
 
     def _acceptance(self, wish: _Wish, now: float) -> Acceptance:
         settings, company = self._active().snapshot.settings, wish.company
+        theirs = company is not None and not wish.for_operator
         queue_id = new_queue_id(now)
         message_id = f"{queue_id}@{settings.domain}"
         letter = Letter(
             kind=wish.kind,
-            language=settings.notices.language if wish.for_operator else language_of(company, settings),
+            language=language_of(company, settings) if company is not None and theirs else settings.notices.language,
             to=wish.to,
             sender=Address(SENDER, settings.domain),
             relay=settings.notices.name or settings.domain,
             message_id=message_id,
             at=now,
-            values={"company": company.name, "address": str(company.address), **wish.values},
+            values={**_named(company), **wish.values},
             for_operator=wish.for_operator,
         )
         envelope = Envelope(None, (Recipient(wish.to),), smtputf8=not wish.to.is_ascii)
         content = store(self._spool, self._composer.compose(letter))
         message = Message(queue_id, Origin.NOTICE, now, "", "", f"<{message_id}>", envelope, content)
-        told = {"origin": Origin.NOTICE.value, "notice": wish.kind, "company": company.slug, "to": str(wish.to)}
+        slug = "" if company is None else company.slug
+        told = {"origin": Origin.NOTICE.value, "notice": wish.kind, "company": slug, "to": str(wish.to)}
         events = (Event(EventType.RECEIVED, now, queue_id, None, told),)
         # What goes to the operator waits for no company.
-        return Acceptance(message, ("" if wish.for_operator else company.slug,), leased=False, events=events)
+        return Acceptance(message, (slug if theirs else "",), leased=False, events=events)
+
+
+def _named(company: Company | None) -> dict[str, str | bool]:
+    return {} if company is None else {"company": company.name, "address": str(company.address)}
 
 
 def language_of(company: Company, settings: Settings) -> Language:

@@ -7,7 +7,7 @@ In charge of the values only. Reading and checking files is `relay.config`; choo
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Protocol
 
 from relay.mail.address import Address
 from relay.policy.pacing import Pace
@@ -73,7 +73,8 @@ class Grant(StrEnum):
 class OAuth2:
     """Login with a token. `company` is whose it is, `client` one of our registrations with issuers of tokens.
 
-    `refresh_token` is one that was had elsewhere; without it the company has to consent.
+    `refresh_token` is one that was had elsewhere; without it the company has to consent. `uses` says what for: an
+    account that is sent through and read has one token for both.
     """
 
     company: str
@@ -81,6 +82,21 @@ class OAuth2:
     grant: Grant = Grant.REFRESH_TOKEN
     refresh_token: SecretRef | None = None
     tenant: str = ""
+    uses: Literal["send", "read", "both"] = "send"
+
+
+class Account(Protocol):
+    """An account somewhere else: a server for sending, or a mailbox."""
+
+    @property
+    def username(self) -> str:
+        """Its name there."""
+        ...
+
+    @property
+    def oauth2(self) -> OAuth2 | None:
+        """How tokens for it are had; None when it has a password."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +132,20 @@ class Mailbox:
     """A mailbox that is read for invoices: by IMAP, always with TLS.
 
     `since` is the day from which mail counts that was there before; None: only what comes in after the beginning.
-    `move_to` is the folder for `After.MOVE`.
+    `move_to` is the folder for `After.MOVE`. There is either a password or OAuth2.
     """
 
     host: str
     port: int
     tls: Literal["starttls", "implicit"]
     username: str
-    password: SecretRef
+    password: SecretRef | None
     folder: str = "INBOX"
     after: After = After.KEEP
     move_to: str | None = None
     since: date | None = None
     ca: str | None = None
+    oauth2: OAuth2 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +191,13 @@ class Company:
     def wishes(self) -> tuple[IdentityKind, ...]:
         """The identities the company wishes for, best first."""
         return (self.identity, *self.then)
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """The accounts that tokens are had for, one for each name: where it sends first."""
+        both = (self.server, self.mailbox)
+        named = {account.username: account for account in reversed(both) if account is not None and account.oauth2}
+        return tuple(account for account in both if account is not None and named.get(account.username) is account)
 
     @property
     def own_author(self) -> Address:

@@ -70,11 +70,12 @@ class ConsentPage:
             if self._clients.take(client_of(request)):
                 return self._show(company, words.slow, status=429)
             invitation = await self._invitations.find(request.path_params["slug"], request.path_params["token"])
-            if company is None or company.server is None or company.server.oauth2 is None or invitation is None:
+            if company is None or not company.accounts or invitation is None:
                 return self._show(None, self._words(None).wrong, status=404)
             if request.method != "POST":
                 return self._show(company, words.ask, form=Form(words.yes, "consent"))
-            url, state, verifier = self._consenting().page(company.server, self._redirect, prefix=f"{company.slug}~")
+            account, prefix = company.accounts[0], f"{company.slug}~"
+            url, state, verifier = self._consenting().page(account, self._redirect, prefix=prefix)
             if not await self._invitations.begin(invitation, state, verifier, self._active.keyring.sealing):
                 return self._show(company, words.slow, status=503)
             response = self._show(company, words.on_the_way)
@@ -145,7 +146,7 @@ class ConsentPage:
         self, company: Company | None, said: Said, *, form: Form | None = None, mark: bool = False, status: int = 200
     ) -> Response:
         settings = self._active.snapshot.settings
-        account = "" if company is None or company.server is None else company.server.username
+        account = "" if company is None or not company.accounts else company.accounts[0].username
         text = said.text.format(account=account, company="" if company is None else company.name)
         page = Page(self._language(company), said.title, (text,), form, mark=mark)
         return self._world.pages.show(page, relay=settings.notices.name or settings.domain, status=status)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from relay.config.keyring import Active, Keyring
+from relay.config.sealing import SealingKeys
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.dns import Resolver
@@ -56,6 +57,7 @@ class House:
     ) -> None:
         self.spool, self.clock, self.mailboxes, self.api = spool, clock, mailboxes, api
         self.sink = Sink()
+        self.oauth2: dict[str, Any] = {}
         self.user = f"user{next(_NUMBERS)}"
         (tmp_path / "password").write_text(PASSWORD)
         (tmp_path / "key").write_text(api.key)
@@ -90,8 +92,10 @@ class House:
             "secrets": {"signing": [{"file": "never-read"}]},
             "mailboxes": {"allow_private": True, **(mailboxes or {})},
             "fast_input": {"api": api} if fast_input is None else fast_input,
+            "oauth2": self.oauth2,
         }
-        self.active = Active(Snapshot.of(Settings.model_validate(given), [self.company]), Keyring((b"secret",), {}))
+        keyring = Keyring((b"secret",), {}, SealingKeys([b"s" * 32]))
+        self.active = Active(Snapshot.of(Settings.model_validate(given), [self.company]), keyring)
 
     def make_fetcher(self, spool: SqliteSpool | None = None) -> Fetcher:
         """Another worker's fetcher."""

@@ -183,3 +183,12 @@ async def test_who_has_not_confirmed_its_address_is_told_through_the_operator(ho
 @pytest.mark.parametrize("trouble", Trouble)
 def test_keys_name_company_and_trouble(trouble: Trouble):
     assert troubles.read_key(troubles.fact_key(GARAGE.slug, trouble)) == (GARAGE.slug, trouble)
+
+
+async def test_what_only_the_operator_can_repair_is_told_there(house: House):
+    await house.troubles.tell(troubles.OPERATOR, Trouble.FAST_INPUT_REFUSED, Details("https://api.example", "HTTP 401"))
+    assert await subjects(house) == ["Fast input does not let us in"]
+    (entry,) = await house.entries()
+    assert [str(each.recipient.address) for each in entry.deliveries] == ["postmaster@operator.example"]
+    await house.troubles.over(troubles.OPERATOR, Trouble.FAST_INPUT_REFUSED)
+    assert "Fast input lets us in again" in await subjects(house)

@@ -36,8 +36,8 @@ first_valid_uid = 1
 first_valid_gid = 1
 mail_location = maildir:{place}/mail/%u
 mail_max_userip_connections = 0
-auth_mechanisms = plain
-passdb {{
+auth_mechanisms = plain{mechanisms}
+{tokens}passdb {{
   driver = static
   args = password={password}
 }}
@@ -62,13 +62,31 @@ service anvil {{
   chroot =
 }}
 """
+_TOKENS = """\
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {place}/oauth2.conf
+}}
+"""
+_OAUTH2 = """\
+introspection_mode = post
+introspection_url = {url}
+username_attribute = username
+active_attribute = active
+active_value = true
+"""
 
 
 class Mailboxes:
-    """A running instance; every user name is known, with the same password. Use it as an asynchronous context."""
+    """A running instance; every user name is known, with the same password. Use it as an asynchronous context.
 
-    def __init__(self, port: int) -> None:
+    With `tokens`, it also takes the tokens that the issuer at that URL says are active (RFC 7662).
+    """
+
+    def __init__(self, port: int, *, tokens: str = "") -> None:
         self.port = port
+        self._tokens = tokens
         self._place = Path()
         self._process: asyncio.subprocess.Process
 
@@ -144,7 +162,11 @@ class Mailboxes:
         mail = self._place / "mail"
         mail.mkdir()
         os.chown(mail, owner.pw_uid, owner.pw_gid)
+        tokens = _TOKENS.format(place=self._place) if self._tokens else ""
+        mechanisms = " xoauth2 oauthbearer" if self._tokens else ""
+        (self._place / "oauth2.conf").write_text(_OAUTH2.format(url=self._tokens))
         values = {"place": self._place, "user": user, "group": group, "port": self.port, "password": PASSWORD}
+        values |= {"tokens": tokens, "mechanisms": mechanisms}
         (self._place / "dovecot.conf").write_text(_CONFIG.format(**values))
 
     async def _is_ready(self) -> None:

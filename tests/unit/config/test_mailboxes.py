@@ -4,9 +4,10 @@ from datetime import date
 
 import pytest
 
+from relay.config.errors import ConfigErrors
 from relay.config.record import mailbox_in, pack, unpack
 from relay.mail.address import Address
-from relay.policy.company import After, Company, FastInput, Mailbox, SecretKind, SecretRef
+from relay.policy.company import After, Company, FastInput, Mailbox, OAuth2, SecretKind, SecretRef
 
 STUDIO = """\
 name: Studio
@@ -81,3 +82,33 @@ def test_fast_input_is_one_thing_and_says_who_we_are(config, written, message) -
     settings.write_text(settings.read_text() + f"fast_input: {written}\n")
     (error,) = config.errors()
     assert message in error
+
+
+TOKENS = STUDIO.replace("password: {env: STUDIO_IMAP}", "oauth2: {client: google}")
+SENDING = "outgoing: {server: {host: s.studio.example, username: hallo, oauth2: {client: CLIENT}}}\n"
+
+
+def test_one_account_for_both_ways_has_one_token_for_both(config) -> None:
+    config.company("studio").write_text(TOKENS)
+    assert config.load().company("studio").mailbox.oauth2 == OAuth2("studio", "google", uses="read")
+    config.company("studio").write_text(TOKENS + SENDING.replace("CLIENT", "google"))
+    company = config.load().company("studio")
+    assert company.mailbox.oauth2 == company.server.oauth2 == OAuth2("studio", "google", uses="both")
+    assert unpack("studio", pack(company)) == company
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (TOKENS + SENDING.replace("CLIENT", "other"), "the account has other oauth2 settings under outgoing.server"),
+        (STUDIO.replace("    password: {env: STUDIO_IMAP}\n", ""), "a mailbox has either a password or oauth2"),
+        (
+            STUDIO.replace("folder:", "oauth2: {client: google}\n    folder:"),
+            "a mailbox has either a password or oauth2",
+        ),
+    ],
+)
+def test_logins_that_contradict_each_other_are_errors(config, text, message) -> None:
+    config.company("studio").write_text(text)
+    with pytest.raises(ConfigErrors, match=message):
+        config.load()

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from relay.mail.address import Address
-from relay.policy.company import Company, IdentityKind, Otherwise, SecretKind, SecretRef, Server
+from relay.policy.company import Company, IdentityKind, Mailbox, OAuth2, Otherwise, SecretKind, SecretRef, Server
 
 INFO = Address("info", "studio.example")
 SERVER = Server("smtp.studio.example", 587, "starttls", "info", SecretRef(SecretKind.FILE, "var/password"))
@@ -37,3 +39,18 @@ def test_words_are_those_of_the_files() -> None:
     assert [*IdentityKind] == ["alias", "own-domain", "own-server"]
     assert [*Otherwise] == ["alias", "hold"]
     assert [*SecretKind] == ["env", "file", "credential", "sealed"]
+
+
+def test_an_account_for_both_ways_is_one_account() -> None:
+    oauth2 = OAuth2("studio", "google", uses="both")
+    server = Server("smtp.studio.example", 587, "starttls", "info", None, oauth2=oauth2)
+    mailbox = Mailbox("imap.studio.example", 993, "implicit", "info", None, oauth2=oauth2)
+    other = replace(mailbox, username="other")
+
+    def accounts(server: Server | None, mailbox: Mailbox | None) -> tuple[object, ...]:
+        return Company("studio", "Studio", INFO, "studio", server=server, mailbox=mailbox).accounts
+
+    assert accounts(server, mailbox) == (server,)
+    assert accounts(server, other) == (server, other)
+    assert accounts(SERVER, mailbox) == (mailbox,)
+    assert accounts(None, None) == ()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.policy.issuers import Issuer, in_tenant, issuer_named
+from relay.policy.issuers import Issuer, in_tenant, issuer_named, scope_for
 
 
 @pytest.mark.parametrize("name", ["google", "microsoft"])
@@ -26,3 +26,20 @@ def test_a_tenant_has_a_directory_of_its_own() -> None:
     url = issuer_named("microsoft").token_url
     assert in_tenant(url, "contoso.example") == "https://login.microsoftonline.com/contoso.example/oauth2/v2.0/token"
     assert "/organizations/" in in_tenant(url, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "uses", "scope"),
+    [
+        ("microsoft", "send", "https://outlook.office.com/SMTP.Send offline_access"),
+        ("microsoft", "read", "https://outlook.office.com/IMAP.AccessAsUser.All offline_access"),
+        (
+            "microsoft",
+            "both",
+            "https://outlook.office.com/SMTP.Send offline_access https://outlook.office.com/IMAP.AccessAsUser.All",
+        ),
+        ("google", "both", "https://mail.google.com/"),
+    ],
+)
+def test_a_person_is_asked_for_no_more_than_is_done(name: str, uses: str, scope: str) -> None:
+    assert scope_for(issuer_named(name), uses) == scope
