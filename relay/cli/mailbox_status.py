@@ -1,7 +1,7 @@
 """`relay mailbox status` and `relay mailbox history`: how the reading of mailboxes goes, beside a running relay."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +14,9 @@ from relay.store.spool import Spool
 
 if TYPE_CHECKING:
     from relay.fetch.ledger import MailboxState, MailRecord
+
+# What has not reached Fast input, and may need somebody.
+_WAITS = ("queued", "held", "failed", "expired", "dropped")
 
 
 def status(*, config: ConfigOption = DEFAULT_CONFIG, store: StoreOption = "", as_json: JsonOption = False) -> None:
@@ -55,16 +58,25 @@ def history(
     from relay.cli.visit import visit
     from relay.fetch.ledger import history as mails_of
 
-    async def look(spool: Spool) -> "Sequence[MailRecord]":
-        return await mails_of(spool.facts, company)
+    async def look(spool: Spool) -> "Sequence[tuple[MailRecord, list[dict[str, Json]]]]":
+        mails = (await mails_of(spool.facts, company))[:limit]
+        return [(mail, [await _sent(spool, queue_id) for queue_id in mail.sent]) for mail in mails]
 
-    mails = visit(config, store, look)[:limit]
+    mails = visit(config, store, look)
     if as_json:
-        print_json([_mail_as_json(mail) for mail in mails])
+        print_json([_mail_as_json(*each) for each in mails])
     elif mails:
-        print_table(("at", "mail", "documents", "fate", "because"), (_mail_row(mail) for mail in mails))
+        print_table(("at", "mail", "documents", "fate", "because"), (_mail_row(*each) for each in mails))
     if not mails:
         raise Failure(ExitCode.ATTENTION, f"relay: no mail of {company} was read")
+
+
+async def _sent(spool: Spool, queue_id: str) -> dict[str, Json]:
+    """How a mail to Fast input fares; it is forgotten after `spool.keep_history`."""
+    for entry in await spool.find(queue_id):
+        (delivery,) = entry.deliveries
+        return {"queue_id": queue_id, "state": delivery.state.value, "last": delivery.last}
+    return {"queue_id": queue_id, "state": "forgotten", "last": ""}
 
 
 def _state_as_json(slug: str, state: "MailboxState") -> Json:
@@ -87,7 +99,7 @@ def _state_row(slug: str, state: "MailboxState", now: float) -> list[Json]:
     return [slug, looked, succeeded, state.mails, state.documents, state.parked, state.error]
 
 
-def _mail_as_json(mail: "MailRecord") -> Json:
+def _mail_as_json(mail: "MailRecord", sent: "Sequence[Mapping[str, Json]]") -> Json:
     from relay.clock import timestamp
 
     return {
@@ -98,10 +110,11 @@ def _mail_as_json(mail: "MailRecord") -> Json:
         "known": mail.known,
         "parked": mail.parked,
         "reason": mail.reason,
+        "sent": [dict(each) for each in sent],
     }
 
 
-def _mail_row(mail: "MailRecord") -> list[Json]:
+def _mail_row(mail: "MailRecord", sent: "Sequence[Mapping[str, Json]]") -> list[Json]:
     if mail.stage.value != "done":
         fate = "on its way"
     elif mail.parked:
@@ -109,4 +122,5 @@ def _mail_row(mail: "MailRecord") -> list[Json]:
     else:
         fate = "taken" if mail.documents or mail.known else "skipped"
     reason = mail.reason or (f"{mail.known} came by another mail before" if mail.known else "")
-    return [clock_time(mail.at), mail.message_id, mail.documents, fate, reason]
+    waiting = [f"{each['queue_id']} is {each['state']}: {each['last']}" for each in sent if each["state"] in _WAITS]
+    return [clock_time(mail.at), mail.message_id, mail.documents, fate, "; ".join(filter(None, (reason, *waiting)))]

@@ -13,13 +13,13 @@ from itertools import combinations
 
 from relay.config.compiler import CompiledSettings
 from relay.config.errors import ConfigError, KeyPath, did_you_mean
-from relay.config.record import unpack
+from relay.config.record import sink_in, unpack
 from relay.config.sealing import SealingKeys
 from relay.config.secrets import SecretError, reason, resolve_bytes, sealing_keys, secret_path
-from relay.config.settings import App, Listener, MxListener, Settings, Tls, Webhook, WebListener
+from relay.config.settings import App, FastInputWebhook, Listener, MxListener, Settings, Tls, Webhook, WebListener
 from relay.config.values import Endpoint, IPNetwork
 from relay.mail.dkim import load_private_key
-from relay.policy.company import Company, IdentityKind, SecretKind, SecretRef
+from relay.policy.company import Company, IdentityKind, SecretKind, SecretRef, SinkKind
 
 Fault = tuple[KeyPath, str, str]
 
@@ -69,6 +69,16 @@ def misplaced(domain: str, records: Mapping[str, bytes]) -> Iterator[tuple[str, 
         if mark in record:
             for path, message, hint in _check_company(unpack(slug, record), domain):
                 yield slug, path, message, hint
+
+
+def sinkless(settings: Settings, records: Mapping[str, bytes]) -> Iterator[tuple[str, KeyPath, str, str]]:
+    """Companies that choose a sink which relay.yaml does not have: slug, key, message, hint."""
+    for slug, record in records.items():
+        if sink_in(record):
+            kind = unpack(slug, record).fast_input.sink
+            if kind not in (None, SinkKind.MAIL, *settings.fast_input.offered):
+                hint = f"Write fast_input.{kind} there, or choose another sink here."
+                yield slug, ("incoming", "fast_input", "sink"), f"relay.yaml has no fast_input.{kind}", hint
 
 
 def sealed_in(record: bytes) -> bool:
@@ -204,8 +214,12 @@ def _check_networks(name: str, app: App) -> Iterator[Fault]:
 def _check_webhook(path: KeyPath, webhook: Webhook, settings: Settings) -> Iterator[Fault]:
     if not webhook.events:
         yield (*path, "events"), "the list is empty", "Leave the key out for all events."
+    yield from _check_hook(path, webhook, settings, "events")
+
+
+def _check_hook(path: KeyPath, webhook: Webhook | FastInputWebhook, settings: Settings, what: str) -> Iterator[Fault]:
     if webhook.url.startswith("http://") and not webhook.allow_private:
-        message = "without TLS everybody on the way reads the events"
+        message = f"without TLS everybody on the way reads the {what}"
         yield (*path, "url"), message, "Write https://, or allow_private: true for a host in your own network."
     try:
         secret = resolve_bytes(webhook.secret, sealing=sealing_keys(settings.secrets.sealing))
@@ -281,9 +295,14 @@ def _secret(path: KeyPath, reference: SecretRef) -> bytes | Fault:
 
 
 def _check_fast_input(settings: Settings) -> Iterator[Fault]:
-    api, folder = settings.fast_input.api, settings.fast_input.folder
-    if api is not None and folder is not None:
-        yield ("fast_input", "folder"), "invoices go to the interface or into a folder, not both", "Leave one out."
+    about, api = settings.fast_input, settings.fast_input.api
+    if about.sink is not None and about.sink not in about.offered:
+        yield ("fast_input", "sink"), f"there is no {about.sink} here", f"Write fast_input.{about.sink} as well."
+    if about.sink is None and len(about.offered) > 1:
+        message = f"of {' and '.join(about.offered)}, one is for companies that choose none"
+        yield ("fast_input",), message, f"Write sink: {about.offered[0]}, or leave the others out."
+    if about.webhook is not None:
+        yield from _check_hook(("fast_input", "webhook"), about.webhook, settings, "documents")
     if api is not None and (api.key is None) == (api.token is None):
         yield ("fast_input", "api"), "one of key and token says who we are", "Write key: {env: BILLIT_API_KEY}."
 

@@ -25,7 +25,7 @@ from relay.config.values import (
     shown,
     wrong,
 )
-from relay.policy.company import After, Company, Grant, IdentityKind, Language, Otherwise
+from relay.policy.company import After, Company, Grant, IdentityKind, Language, Otherwise, SinkKind
 from relay.policy.company import FastInput as CompanyFastInput
 from relay.policy.company import Mailbox as CompanyMailbox
 from relay.policy.company import OAuth2 as CompanyOAuth2
@@ -176,6 +176,17 @@ class FastInput(Model):
     )
     split: bool = Field(default=False, description="Let Fast input split PDF files into several invoices.")
     subject: bool = Field(default=False, description="Send the subject of the mail along as description.")
+    sink: Annotated[SinkKind, Field(strict=False)] | None = Field(
+        default=None,
+        description="Where its documents go: api, webhook or folder (of relay.yaml), or mail (to its address here). "
+        "Left out: mail if there is an address, else what relay.yaml says.",
+    )
+    address: SealableSecret | None = Field(
+        default=None, description="Its secret mail address at Fast input, for files that stay whole."
+    )
+    split_address: SealableSecret | None = Field(
+        default=None, description="Its secret mail address at Fast input, for files that are split (`split`)."
+    )
 
 
 class Incoming(Model):

@@ -15,7 +15,7 @@ from relay.config.explain import explain
 from relay.config.reader import Document, read
 from relay.config.sealing import place_of
 from relay.config.settings import Settings
-from relay.policy.company import After, Company, IdentityKind, SecretKind, SecretRef
+from relay.policy.company import After, Company, IdentityKind, SecretKind, SecretRef, SinkKind
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -61,7 +61,14 @@ def compile_company(file: str, slug: str, raw: bytes) -> Company:
         message = "the account has other oauth2 settings under outgoing.server"
         hint = "One account has one token for both: write the same here and there."
         raise ConfigErrors([document.error(("incoming", "mailbox", "oauth2"), message, hint)])
-    return parsed.company(slug)
+    company = parsed.company(slug)
+    about = company.fast_input
+    if about.sink is SinkKind.MAIL and about.mail_address is None:
+        key = "split_address" if about.split else "address"
+        hint = f"Write incoming.fast_input.{key}: {{file: …}}, or seal it with `relay seal`."
+        place = ("incoming", "fast_input", "sink")
+        raise ConfigErrors([document.error(place, f"documents cannot go by mail without {key}", hint)])
+    return company
 
 
 def _contradict(server: Server | None, mailbox: Mailbox | None) -> bool:

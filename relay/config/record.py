@@ -5,7 +5,6 @@ run code. A record holds references to secrets, or sealed ones, never secrets.
 """
 
 import json
-from dataclasses import astuple
 from datetime import date
 from typing import Any
 
@@ -24,11 +23,13 @@ from relay.policy.company import (
     SecretKind,
     SecretRef,
     Server,
+    SinkKind,
 )
 from relay.policy.pacing import Pace
 
 _FIELDS = 13
 _MAILBOX_MARK = b'["imap",'
+_SINK_MARKS = tuple(f',"{kind}"'.encode() for kind in SinkKind)
 
 
 def pack(company: Company) -> bytes:
@@ -47,7 +48,7 @@ def pack(company: Company) -> bytes:
         [wish.value for wish in company.then] or None,
         company.vouched or None,
         None if company.mailbox is None else _pack_mailbox(company.mailbox),
-        None if company.fast_input == FastInput() else list(astuple(company.fast_input)),
+        _pack_fast_input(company.fast_input) or None,
     ]
     while fields[-1] is None:  # what most companies do not have takes no room
         fields.pop()
@@ -86,6 +87,28 @@ def _unpack_mailbox(slug: str, fields: list[Any]) -> Mailbox:
     return Mailbox(host, port, tls, username, secret, folder, After(after), move_to, day, ca, oauth2)
 
 
+def _pack_fast_input(about: FastInput) -> list[Any]:
+    addresses = (None if each is None else _pack_secret(each) for each in (about.address, about.split_address))
+    wishes = (about.split or None, about.subject or None, about.sink)
+    fields = [about.party_id, about.context_party_id, *wishes, *addresses]
+    while fields and fields[-1] is None:
+        fields.pop()
+    return fields
+
+
+def _unpack_fast_input(slug: str, fields: list[Any]) -> FastInput:
+    fields = [*fields, *[None] * (7 - len(fields))]
+    party, context, split, subject, sink, *addresses = fields
+    first, second = (None if each is None else _unpack_secret(slug, each) for each in addresses)
+    kind = None if sink is None else SinkKind(sink)
+    return FastInput(party, context, bool(split), bool(subject), kind, first, second)
+
+
+def sink_in(record: bytes) -> bool:
+    """Whether a company's record may choose a sink; next to free, and right when it says no."""
+    return any(mark in record for mark in _SINK_MARKS)
+
+
 def _pack_secret(secret: SecretRef) -> list[str]:
     """The company in a place is the one whose record this is."""
     field = secret.place.partition("/")[2]
@@ -116,7 +139,7 @@ def unpack(slug: str, record: bytes) -> Company:
         then=tuple(IdentityKind(wish) for wish in then or ()),
         vouched=vouched or "",
         mailbox=None if incoming[0] is None else _unpack_mailbox(slug, incoming[0]),
-        fast_input=FastInput(*(incoming[1] or ())),
+        fast_input=_unpack_fast_input(slug, incoming[1] or []),
     )
 
 

@@ -38,7 +38,7 @@ from relay.config.values import (
     size,
 )
 from relay.events import MAIL_EVENTS
-from relay.policy.company import Language
+from relay.policy.company import Language, SinkKind
 from relay.policy.invoice.words import INVOICE
 
 Count: TypeAlias = Annotated[int, Field(ge=1)]
@@ -377,11 +377,38 @@ class FastInputApi(Model):
     )
 
 
+class FastInputWebhook(Model):
+    """An endpoint of your own."""
+
+    url: WebAddress = Field(description="Gets the documents by POST, as JSON.")
+    secret: SealableSecret = Field(description="Signs what is sent, so that the endpoint knows it is from us.")
+    timeout: Duration = duration("60s", "How long one document may take.")
+    allow_private: bool = Field(
+        default=False, description="Let the URL lead into our own networks, and there also without TLS."
+    )
+
+
 class FastInput(Model):
-    """Where invoices out of mailboxes go: one of these."""
+    """Where invoices out of mailboxes go."""
+
+    sink: Literal["api", "webhook", "folder"] | None = Field(
+        default=None, description="Which of these, for companies that choose none. Left out: the only one there is."
+    )
 
     api: FastInputApi | None = Field(default=None, description="To Billit's interface.")
+    webhook: FastInputWebhook | None = Field(default=None, description="To an endpoint of your own.")
     folder: FilePath | None = Field(default=None, description="Into this folder, in a folder for each company.")
+
+    @property
+    def offered(self) -> tuple[SinkKind, ...]:
+        """The ways that are configured."""
+        known = {SinkKind.API: self.api, SinkKind.WEBHOOK: self.webhook, SinkKind.FOLDER: self.folder}
+        return tuple(kind for kind, value in known.items() if value is not None)
+
+    @property
+    def kind(self) -> SinkKind | None:
+        """The way for companies that choose none."""
+        return SinkKind(self.sink) if self.sink is not None else next(iter(self.offered), None)
 
 
 class Spool(Model):

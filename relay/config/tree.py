@@ -19,6 +19,7 @@ from relay.config.checks import (
     misplaced,
     named_files,
     sealed_in,
+    sinkless,
     unopened,
 )
 from relay.config.compiler import CompiledSettings, compile_company, compile_settings
@@ -215,6 +216,8 @@ class Tree:
         if self._settings is not None:
             errors += check_references(self._settings, known.seen)
             for slug, path, message, hint in misplaced(self._settings.settings.domain, known.records):
+                errors.append(self._error(slug, path, message, hint))
+            for slug, path, message, hint in sinkless(self._settings.settings, known.records):
                 errors.append(self._error(slug, path, message, hint))
             errors += self._sealed_for_nobody(self._settings)
         if errors or self._settings is None:

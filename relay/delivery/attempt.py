@@ -3,7 +3,8 @@
 Keeps the session between attempts of one lane. Writes nothing: what an attempt comes to is an `AttemptResult`.
 """
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -225,6 +226,11 @@ def _everyone(batch: Batch, trouble: Trouble | Reply, phase: Phase) -> AttemptRe
 
 def _classify(batch: Batch, trouble: Trouble | Reply, phase: Phase) -> Outcome:
     route = batch.route
+    recipient = batch.decision.recipient
+    if batch.decision.secret and recipient is not None:
+        # Hosts like to repeat whom they refuse.
+        secret = re.compile(re.escape(recipient.local), re.IGNORECASE)
+        trouble = replace(trouble, text=secret.sub("***", trouble.text))
     return classify(trouble, phase, account=route.server is not None, smarthost=route.is_smarthost)
 
 

@@ -11,6 +11,7 @@ import structlog
 from relay.config.keyring import Active
 from relay.delivery.accounts import Accounts, Knowledge
 from relay.delivery.attempt import AttemptResult, Attempts, Batch, World
+from relay.delivery.documents import tell_of_documents
 from relay.delivery.lanes import Lanes, Width
 from relay.delivery.plan import Planner
 from relay.delivery.recording import Recorder, Sending, patience_of
@@ -32,7 +33,7 @@ from relay.policy.confirmation import hold_key
 from relay.policy.decision import Decision, Hold, Wait
 from relay.policy.home import home_key, is_home_lost
 from relay.policy.outcome import Action, Fault, Phase, Trouble, classify
-from relay.store.spool import Delivery, Entry, Message, SpoolError
+from relay.store.spool import Delivery, Entry, Message, Origin, SpoolError
 
 _MOST_IN_HAND = 1000
 _MOST_OF_ONE_COMPANY = 100
@@ -358,6 +359,8 @@ class Dispatcher:
                 log.exception("a company's address cannot be noted", queue_id=message.queue_id)
         await self._recorder.record(message, settlements)
         self._let_go([settlement.delivery for settlement in settlements])
+        if message.origin is Origin.DOCUMENT:
+            await self._recorder.insist(lambda: tell_of_documents(self._troubles, settlements), message)
 
     def account_key(self, decision: Decision) -> str:
         """Names an author and a server's settings with its password: what mail waits for when the server refuses us."""
@@ -439,7 +442,7 @@ def _describe(batch: Batch, result: AttemptResult) -> dict[str, Json]:
         data["fallback"] = decision.is_fallback
     if decision.author is not None:
         data["author"] = str(decision.author)
-    if decision.recipient is not None:
+    if decision.recipient is not None and not decision.secret:
         data["forwarded_to"] = str(decision.recipient)
     if result.target is not None:
         data["host"] = result.target.host

@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from relay.config.keyring import Active
+from relay.config.secrets import SecretError
+from relay.config.settings import Settings
 from relay.delivery.attempt import Batch
 from relay.delivery.route import choose_route
 from relay.facts.domains import DomainFacts
-from relay.mail.address import Address
+from relay.mail.address import Address, AddressError, parse_address
 from relay.policy.company import Company
 from relay.policy.confirmation import hold_unconfirmed
 from relay.policy.decision import Choice, Decision, Hold, ReversePath, Wait
@@ -16,6 +18,7 @@ from relay.policy.forward import (
     forward_to_company,
     forward_to_postmaster,
     read_evidence,
+    send_document,
     send_notice,
     send_report,
 )
@@ -81,9 +84,12 @@ class Planner:
         company = snapshot.company(delivery.company) if delivery.company else None
         if message.origin is Origin.SUBMISSION:
             return await self.choose_for(company, delivery.company)
-        settings = snapshot.settings
         if delivery.company and company is None:
             return _gone(delivery.company)
+        return self._choose_way(message, company, snapshot.settings)
+
+    def _choose_way(self, message: Message, company: Company | None, settings: Settings) -> Choice:
+        """Where mail goes that no app submitted."""
         if message.origin is Origin.REPORT:
             to = company.address if company is not None else settings.postmaster
             return send_report(to, domain=settings.domain)
@@ -92,7 +98,21 @@ class Planner:
         writer = Writer(message.envelope.reverse_path is None, read_evidence(message.findings))
         if company is None:
             return forward_to_postmaster(settings.postmaster, writer, domain=settings.domain)
+        if message.origin is Origin.DOCUMENT:
+            return self._to_fast_input(company, settings.domain)
         return forward_to_company(company, writer, domain=settings.domain)
+
+    def _to_fast_input(self, company: Company, domain: str) -> Choice:
+        """A document goes to the address that holds now: it may have been changed since."""
+        reference = company.fast_input.mail_address
+        if reference is None:
+            return Hold("", "the company has no mail address at Fast input any more")
+        try:
+            return send_document(parse_address(self._active().keyring.secret(reference)), domain=domain)
+        except SecretError as error:
+            return Wait("", str(error))
+        except AddressError:
+            return Wait("", f"{reference} is not a mail address")
 
     async def choose_for(self, company: Company | None, slug: str) -> Choice:
         """In whose name mail of a company goes out now."""

@@ -34,6 +34,7 @@ class Trouble(StrEnum):
     FORWARDING_LOOP = "forwarding-loop"
     MAILBOX_REFUSED = "mailbox-refused"
     FAST_INPUT_REFUSED = "fast-input-refused"
+    DOCUMENTS_REFUSED = "documents-refused"
 
 
 @dataclass(frozen=True, slots=True)

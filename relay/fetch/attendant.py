@@ -9,14 +9,12 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 from time import monotonic
 
 import structlog
 
 from relay.clock import Clock
 from relay.config.keyring import Active
-from relay.config.secrets import SecretError
 from relay.config.settings import Mailboxes
 from relay.dns import Resolver
 from relay.events import Event, EventSink, EventType, Json
@@ -27,7 +25,8 @@ from relay.fetch.hold import READING, WATCHING, Hold, LostHoldError
 from relay.fetch.hosts import Hosts
 from relay.fetch.maildesk import SinkError
 from relay.fetch.reader import Reader
-from relay.fetch.sinks import ApiSink, FolderSink, Sink
+from relay.fetch.sinks.choice import Sinks
+from relay.fetch.sinks.offer import Sink
 from relay.fetch.visit import Tools, Visit
 from relay.http import HttpClient
 from relay.imap.faults import MailboxError, MailboxFault
@@ -92,6 +91,7 @@ class Attendant:
         self._door = Door(fetching.active, fetching.resolver, tokens)
         self._troubles = Troubles(fetching.spool.facts, fetching.clock)
         self._reader = Reader()
+        self._sinks = Sinks(fetching.active, fetching.spool, fetching.client, fetching.clock, fetching.events)
         self._bodies = asyncio.Semaphore(_BODIES)
         self._turns = asyncio.Semaphore(self._settings.at_once)
         self._watched: dict[str, tuple[int, ImapSession]] = {}
@@ -100,7 +100,7 @@ class Attendant:
         """How many seconds the mailbox of a refused account is left alone; 0 when something was repaired."""
         state = hold.state
         left = state.until - self._fetching.clock.now()
-        if not state.refused or left <= 0 or state.refused.partition(" ")[2] != self._key(mailbox):
+        if not state.refused or left <= 0 or state.refused.partition(" ")[2] != self._key(hold.slug, mailbox):
             return 0.0
         return min(left, _REPAIRED)
 
@@ -171,9 +171,9 @@ class Attendant:
     async def _serve(self, hold: Hold, reading: ExitStack, *, watch: bool) -> None:
         """As `attend`, with all errors."""
         company, mailbox = self._found(hold.slug)
-        sink = self._sink()
+        sink = self._sinks.of(company)
         if sink is None:
-            await self._end(hold, _Trouble("relay.yaml names no fast_input to hand documents on to"))
+            await self._end(hold, _Trouble("neither relay.yaml nor the company names a fast_input"))
             return
         session = await self._door.open(mailbox)
         try:
@@ -222,7 +222,7 @@ class Attendant:
             finally:
                 del self._watched[slug]
             company, mailbox = self._found(slug)
-            sink = self._sink()
+            sink = self._sinks.of(company)
             async with self._turns:
                 if sink is None or not await self._visit(hold, session, company, mailbox, sink):
                     await hold.let_go(clock.now())
@@ -246,7 +246,7 @@ class Attendant:
         if trouble.refused:
             mailbox = self._found(hold.slug)[1]
             wait = max(wait, _REFUSED) if mailbox.oauth2 is None else max(trouble.pause, _CONSENT)
-            refused, until = f"{trouble.refused} {self._key(mailbox)}", now + wait
+            refused, until = f"{trouble.refused} {self._key(hold.slug, mailbox)}", now + wait
             await self._tell(hold.slug, mailbox, trouble)
         if trouble.text != state.error:
             self._emit(EventType.MAILBOX_FAILED, {"company": hold.slug, "error": trouble.text})
@@ -274,24 +274,11 @@ class Attendant:
             self._emit(EventType.MAILBOX_BACK, {"company": hold.slug})
         hold.state = replace(hold.state, looked=now, succeeded=now, failures=0, error="", refused="", until=0.0)
 
-    def _sink(self) -> Sink | None:
-        active = self._active
-        fast_input = active.snapshot.settings.fast_input
-        if fast_input.api is not None:
-            return ApiSink(fast_input.api, active.keyring, self._fetching.client)
-        return None if fast_input.folder is None else FolderSink(Path(fast_input.folder))
-
-    def _key(self, mailbox: Mailbox) -> str:
+    def _key(self, slug: str, mailbox: Mailbox) -> str:
         """Names all that can be refused: the account with its secret, and what Fast input knows us by."""
-        keyring = self._active.keyring
-        api = self._active.snapshot.settings.fast_input.api
-        parts = [self._door.key_of(mailbox)]
-        for secret in () if api is None else (api.key, api.token):
-            try:
-                parts.append("" if secret is None else keyring.secret(secret))
-            except SecretError as error:
-                parts.append(str(error))
-        return keyring.fingerprint("" if api is None else api.url, *parts)
+        company = self._active.snapshot.company(slug)
+        known_by = () if company is None else self._sinks.known_by(company)
+        return self._active.keyring.fingerprint(self._door.key_of(mailbox), *known_by)
 
     def _emit(self, kind: EventType, data: dict[str, Json]) -> None:
         self._fetching.events.emit(Event(kind, self._fetching.clock.now(), data=data))

@@ -63,7 +63,10 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MailRecord:
-    """What became of a mail: how many documents were handed on, what was parked, and why nothing came of it."""
+    """What became of a mail: how many documents were handed on, what was parked, and why nothing came of it.
+
+    `sent` names the mails that took documents on, where they went by mail.
+    """
 
     stage: Stage
     at: float
@@ -73,12 +76,13 @@ class MailRecord:
     parked: bool = False
     reason: str = ""
     tries: int = 0
+    sent: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, fact: Fact) -> Self:
         """The record in a fact."""
         values = _known(cls, fact.value)
-        return cls(**{**values, "stage": Stage(values["stage"])})
+        return cls(**{**values, "stage": Stage(values["stage"]), "sent": tuple(values.get("sent", ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ class Ledger:
 
     async def note_mail(self, key: str, record: MailRecord) -> None:
         """Remember what became of a mail."""
-        await self._put(MAIL, key, {**asdict(record), "reason": record.reason[:_MOST_ERROR]})
+        await self._put(MAIL, key, {**asdict(record), "sent": list(record.sent), "reason": record.reason[:_MOST_ERROR]})
 
     async def earlier(self, keys: Sequence[str]) -> Mapping[str, Taken]:
         """What was handed on before under each of these names, as far as there was something."""

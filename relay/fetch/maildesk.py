@@ -12,7 +12,7 @@ from relay.events import Event, EventSink, EventType, Json
 from relay.fetch.frames import Contents
 from relay.fetch.ledger import Ledger, MailRecord, Stage, Taken
 from relay.fetch.reader import Reader
-from relay.fetch.sinks import Offer, Sink, file_of
+from relay.fetch.sinks.offer import Offer, Sink, file_of
 from relay.imap.session import Head
 from relay.policy.company import Company
 from relay.policy.invoice.identity import Acquaintance, recognise
@@ -74,6 +74,7 @@ class MailDesk:
 
     async def _hand_on(self, head: Head, record: MailRecord, contents: Contents, judged: Judgement) -> MailRecord:
         taken = known = 0
+        sent: list[str] = []
         parked = [each.reason for each in judged.left if each.fate is Fate.PARKED]
         for document in judged.documents:
             earlier = await self._ledger.earlier(document.keys)
@@ -85,8 +86,10 @@ class MailDesk:
                 case Acquaintance.NEW:
                     answer = await self._offer(head, record, contents, document)
                     taken += answer.is_taken
+                    sent += [answer.queue_id] if answer.queue_id else []
                     parked[:0] = [] if answer.is_taken else [answer.text]
-        record = replace(record, documents=taken, known=known, parked=bool(parked), reason=next(iter(parked), ""))
+        reason = next(iter(parked), "")
+        record = replace(record, documents=taken, known=known, parked=bool(parked), reason=reason, sent=tuple(sent))
         if parked:
             self._emit(EventType.PARKED, head, {"reason": record.reason})
         # A mail of which something waits for a person stays as it is in the mailbox.
@@ -101,6 +104,8 @@ class MailDesk:
             taken = Taken(head.key, self._desk.clock.now(), document.digest, answer.upload)
             await self._ledger.note_taken(document.keys, taken)
             told: dict[str, Json] = {"upload": answer.upload, "known": answer.verdict is Verdict.KNOWN}
+            if answer.queue_id:
+                told = {"queue_id": answer.queue_id, "known": told["known"]}
             self._emit(EventType.UPLOADED, head, {**told, "points": document.points})
             return answer
         fault = answer.verdict is Verdict.FAULT
@@ -118,6 +123,7 @@ class MailDesk:
     def _offer_of(self, contents: Contents, document: Document) -> Offer:
         parts, company = contents.facts.parts, self._desk.company
         numbers = (document.part, *(() if document.companion is None else (document.companion,)))
+        within = document.companion is not None and parts[document.companion].parent == document.part
         files = [file_of(parts[number].name, parts[number].kind, contents.data[number]) for number in numbers]
         return Offer(
             slug=company.slug,
@@ -126,6 +132,7 @@ class MailDesk:
             main=files[0],
             companion=next(iter(files[1:]), None),
             description=contents.facts.subject[:200] if company.fast_input.subject else "",
+            within=within,
         )
 
     def _emit(self, kind: EventType, head: Head, data: dict[str, Json]) -> None:

@@ -19,7 +19,7 @@ from relay.fetch.hold import Hold, LostHoldError
 from relay.fetch.ledger import Ledger, MailboxState, MailRecord, Stage
 from relay.fetch.maildesk import MOST_TRIES, Desk, MailDesk
 from relay.fetch.reader import Reader
-from relay.fetch.sinks import Sink
+from relay.fetch.sinks.offer import Sink
 from relay.imap.faults import MailboxError, MailboxFault
 from relay.imap.session import Head, ImapSession, Opened
 from relay.policy.company import After, Company, Mailbox

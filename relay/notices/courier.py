@@ -42,6 +42,7 @@ _OVER = {
     Trouble.CONSENT_NEEDED: "account-back",
     Trouble.MAILBOX_REFUSED: "mailbox-back",
     Trouble.FAST_INPUT_REFUSED: "fast-input-back",
+    Trouble.DOCUMENTS_REFUSED: "documents-taken",
 }
 
 log = structlog.get_logger("relay.notices")

@@ -148,14 +148,35 @@ class Mailbox:
     oauth2: OAuth2 | None = None
 
 
+class SinkKind(StrEnum):
+    """The ways to hand documents on."""
+
+    API = "api"
+    MAIL = "mail"
+    WEBHOOK = "webhook"
+    FOLDER = "folder"
+
+
 @dataclass(frozen=True, slots=True)
 class FastInput:
-    """What Fast input has to know with the documents of a company; None and False are not said."""
+    """What Fast input has to know with the documents of a company; None and False are not said.
+
+    `sink` is the company's own choice, None means the relay's. `address` and `split_address` are where Fast input takes
+    mail for this company: whoever knows them can put invoices there, so they are secrets.
+    """
 
     party_id: int | None = None
     context_party_id: int | None = None
     split: bool = False
     subject: bool = False
+    sink: SinkKind | None = None
+    address: SecretRef | None = None
+    split_address: SecretRef | None = None
+
+    @property
+    def mail_address(self) -> SecretRef | None:
+        """Where mail with the company's documents goes, if anywhere."""
+        return self.split_address if self.split else self.address
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class Decision:
     are the domains in whose name to sign, with every key there is; `selectors` name the keys that sign for the
     author's domain besides. `via` is whom forwarded mail comes through, when its writer is shown with our address.
     `wanted` is what the company wishes first, None when nobody had a wish. `reasons` are sentences for people.
+    `secret` says that `recipient` is shown to nobody.
     """
 
     name: Name
@@ -48,6 +49,7 @@ class Decision:
     via: str = ""
     wanted: Name | None = None
     reasons: tuple[str, ...] = ()
+    secret: bool = False
 
     @property
     def is_fallback(self) -> bool:

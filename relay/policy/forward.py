@@ -107,3 +107,16 @@ def send_notice(*, domain: str) -> Decision:
         sign_for=(domain,),
         reasons=("a notice of the relay itself",),
     )
+
+
+def send_document(recipient: Address, *, domain: str) -> Decision:
+    """A mail with a document for Fast input. Whoever knows `recipient` can put invoices there."""
+    return Decision(
+        Name.RELAY,
+        author=None,
+        reverse_path=ReversePath.BOUNCE,
+        recipient=recipient,
+        sign_for=(domain,),
+        reasons=("a document out of the company's mailbox, for Fast input",),
+        secret=True,
+    )

@@ -1,4 +1,4 @@
-"""What Billit's interface means by its answers to a document, and what one says to it.
+"""What whoever takes documents by HTTP means by its answers, and what one says to it.
 
 In charge of reading statuses and bodies; who asks, and when again, is decided elsewhere. The first answer that was
 taken is the only one with a number: a repeated key is answered 409, without it.
@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 _MOST_TEXT = 300
+_WAITS = (408, 425, 429, 502, 503, 504)
 _MOST_PAUSE = 3600.0
 
 
@@ -27,12 +28,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The verdict, in words for people; `upload` is the number it was given, `pause` seconds that were asked for."""
+    """The verdict, in words for people; `upload` is the number it was given, `pause` seconds that were asked for.
+
+    `queue_id` names the mail that takes it on, where it goes by mail.
+    """
 
     verdict: Verdict
     text: str
     upload: int | None = None
     pause: float = 0.0
+    queue_id: str = ""
 
     @property
     def is_taken(self) -> bool:
@@ -42,19 +47,27 @@ class Answer:
 
 def read_answer(status: int, body: bytes, retry_after: str = "") -> Answer:
     """What an HTTP answer means."""
+    if 200 <= status < 300:
+        return Answer(Verdict.TAKEN, "taken", upload=_number(body))
+    if status in _WAITS:
+        return Answer(Verdict.LATER, f"busy (HTTP {status})", pause=_pause(retry_after))
+    verdict, text = _refusal(status)
+    return Answer(verdict, text if verdict in (Verdict.KNOWN, Verdict.FAULT) else f"{text}: {_said(body)}")
+
+
+def _refusal(status: int) -> tuple[Verdict, str]:
     match status:
-        case 200 | 201:
-            return Answer(Verdict.TAKEN, "taken", upload=_number(body))
         case 409:
-            return Answer(Verdict.KNOWN, "it was there already")
+            return Verdict.KNOWN, "it was there already"
         case 401 | 403:
-            return Answer(Verdict.ACCESS, f"access is refused (HTTP {status}): {_said(body)}")
-        case 408 | 425 | 429 | 502 | 503 | 504:
-            return Answer(Verdict.LATER, f"busy (HTTP {status})", pause=_pause(retry_after))
+            return Verdict.ACCESS, f"access is refused (HTTP {status})"
+        case 404 | 405 | 410:
+            # The address is wrong, not the document: the next one would fare no better.
+            return Verdict.ACCESS, f"nothing takes documents there (HTTP {status})"
         case _ if 400 <= status < 500:
-            return Answer(Verdict.REFUSED, f"refused (HTTP {status}): {_said(body)}")
+            return Verdict.REFUSED, f"refused (HTTP {status})"
         case _:
-            return Answer(Verdict.FAULT, f"a fault on the other side (HTTP {status})")
+            return Verdict.FAULT, f"a fault on the other side (HTTP {status})"
 
 
 def idempotency_key(slug: str, digest: str) -> str:

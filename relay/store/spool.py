@@ -29,6 +29,7 @@ class Origin(StrEnum):
     MX = "mx"
     REPORT = "report"
     NOTICE = "notice"
+    DOCUMENT = "document"
 
 
 class State(StrEnum):

@@ -20,10 +20,10 @@ from relay.config.secrets import SecretError
 from relay.config.settings import Webhook
 from relay.events import Event, EventSink, EventType, Json
 from relay.http import Caps, HttpClient, HttpError, HttpRequest, Reach
+from relay.policy.signature import HEADER, sign
 from relay.store.facts import Fact
 from relay.store.spool import Spool, SpoolError, StoredEvent
 from relay.webhooks.progress import KIND, Progress
-from relay.webhooks.signature import HEADER, sign
 
 _LOOK = 1.0
 _POLL = 0.5

@@ -1,6 +1,8 @@
 """A mailbox at a real Dovecot is emptied into Fast input: every invoice once, whatever goes wrong on the way."""
 
 import asyncio
+import email
+import email.policy
 import time
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -12,7 +14,7 @@ from relay.config.snapshot import Snapshot
 from relay.events import EventType
 from relay.fetch.ledger import MAILBOX, Stage
 from relay.imap.faults import MailboxError, MailboxFault
-from relay.policy.company import After, FastInput
+from relay.policy.company import After, FastInput, SecretKind, SecretRef
 from relay.store.sqlite.spool import SqliteSpool
 from tests.peers.mailboxes import PASSWORD
 
@@ -401,11 +403,49 @@ async def test_documents_go_into_a_folder_whole(house, tmp_path):
     assert names == ["e.xml", "factuur 1.pdf", "leesbaar.pdf"]
 
 
+async def test_a_company_with_an_address_at_fast_input_gets_its_documents_by_mail(house, tmp_path):
+    (tmp_path / "address").write_text("p7xq@fast-input.example")
+    about = FastInput(subject=True, address=SecretRef(SecretKind.FILE, str(tmp_path / "address")))
+    house.company = replace(house.company, fast_input=about)
+    house.configure()
+    await house.put(invoice(1, subject="Factuur één"))
+    await house.look()
+    await house.look()
+    assert house.api.requests == []
+    (record,) = await house.history()
+    (queue_id,) = record.sent
+    (entry,) = await house.spool.find(queue_id)
+    content = house.spool.read(entry.message.content, 0, entry.message.content.size)
+    made = email.message_from_bytes(content, policy=email.policy.default)
+    assert made["Subject"] == "Factuur één"
+    assert [part.get_filename() for part in made.iter_attachments()] == ["factuur 1.pdf"]
+    (event,) = house.sink.of(EventType.UPLOADED)
+    assert event.data["queue_id"] == queue_id
+    assert "p7xq" not in repr([house.sink.events, record, entry])
+
+
+async def test_a_worker_that_dies_after_the_mail_is_in_the_queue_sends_no_second_one(house, tmp_path, monkeypatch):
+    (tmp_path / "address").write_text("p7xq@fast-input.example")
+    about = FastInput(address=SecretRef(SecretKind.FILE, str(tmp_path / "address")))
+    house.company = replace(house.company, fast_input=about)
+    house.configure()
+    await house.put(invoice(1))
+
+    async def die(*_):
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("relay.fetch.ledger.Ledger.note_taken", die)
+        await house.look()
+    await house.look()
+    assert len(await house.spool.find("fast-input@my.relay.example")) == 1
+
+
 async def test_without_fast_input_nothing_is_read_and_that_is_told(house):
     house.configure(fast_input={})
     await house.put(invoice(1))
     await house.look()
-    assert "names no fast_input" in (await house.state()).error
+    assert "names a fast_input" in (await house.state()).error
     house.configure()
     await house.look()
     assert house.api.names == ["factuur 1.pdf"]

@@ -5,9 +5,9 @@ from datetime import date
 import pytest
 
 from relay.config.errors import ConfigErrors
-from relay.config.record import mailbox_in, pack, unpack
+from relay.config.record import mailbox_in, pack, sink_in, unpack
 from relay.mail.address import Address
-from relay.policy.company import After, Company, FastInput, Mailbox, OAuth2, SecretKind, SecretRef
+from relay.policy.company import After, Company, FastInput, Mailbox, OAuth2, SecretKind, SecretRef, SinkKind
 
 STUDIO = """\
 name: Studio
@@ -69,10 +69,49 @@ def test_wrong_mailboxes_are_explained(config, before, after, message) -> None:
     assert message in error
 
 
+ADDRESS = SecretRef(SecretKind.FILE, "address")
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        FastInput(),
+        FastInput(sink=SinkKind.WEBHOOK),
+        FastInput(1, 2, split=True, subject=True, sink=SinkKind.MAIL, address=ADDRESS, split_address=ADDRESS),
+        FastInput(split_address=ADDRESS),
+    ],
+)
+def test_what_fast_input_has_to_know_is_kept(about) -> None:
+    company = Company("x", "X", Address("x", "x.example"), "x", fast_input=about)
+    assert unpack("x", pack(company)) == company
+    assert sink_in(pack(company)) or about.sink is None
+
+
+@pytest.mark.parametrize(
+    ("fast_input", "message"),
+    [
+        ("{sink: mail}", "documents cannot go by mail without address"),
+        ("{sink: mail, split: true, address: {env: X}}", "documents cannot go by mail without split_address"),
+        ("{sink: pigeon}", "is not one of"),
+        ("{sink: webhook}", "relay.yaml has no fast_input.webhook"),
+        ("{address: secret@fast.example}", "a secret is not written here"),
+    ],
+)
+def test_a_sink_that_cannot_be_is_explained(config, fast_input, message) -> None:
+    config.company("studio").write_text(STUDIO.replace("{party_id: 4711, split: true}", fast_input))
+    (error,) = config.errors()
+    assert error.startswith("companies/studio.yaml:")
+    assert message in error
+    assert "secret@" not in error
+
+
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ("{api: {key: {env: HOME}}, folder: /tmp/x}", "not both"),
+        ("{api: {key: {env: HOME}}, folder: /tmp/x}", "of api and folder, one is for companies that choose none"),
+        ("{sink: webhook, folder: /tmp/x}", "there is no webhook here"),
+        ('{webhook: {url: "http://erp.example/", secret: {env: PATH}}}', "reads the documents"),
+        ('{webhook: {url: "https://erp.example/", secret: {env: NOWHERE}}}', "fast_input.webhook.secret: env:NOWHERE"),
         ("{api: {}}", "one of key and token"),
         ("{api: {key: {env: HOME}, token: {env: HOME}}}", "one of key and token"),
     ],

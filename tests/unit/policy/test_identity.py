@@ -7,7 +7,7 @@ import pytest
 from relay.mail.address import Address
 from relay.policy.company import Company, IdentityKind, Otherwise, SecretKind, SecretRef, Server
 from relay.policy.decision import Decision, Hold, Name, ReversePath, Wait
-from relay.policy.forward import send_notice, send_report
+from relay.policy.forward import send_document, send_notice, send_report
 from relay.policy.identity import choose_identity, needs_standing
 from relay.policy.standing import Standing, State
 
@@ -115,6 +115,9 @@ def test_a_report_goes_out_in_our_own_name_and_is_never_answered():
 
 
 def test_a_notice_goes_to_the_address_it_was_written_for():
+    decision = send_document(INFO, domain=DOMAIN)
+    assert (decision.recipient, decision.reverse_path, decision.secret) == (INFO, ReversePath.BOUNCE, True)
+    assert not any(INFO.local in reason for reason in decision.reasons)
     decision = send_notice(domain=DOMAIN)
     assert decision.recipient is None
     assert decision.reverse_path is ReversePath.NULL

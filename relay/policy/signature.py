@@ -1,4 +1,4 @@
-"""The signature by which an app knows that events come from this relay, and when they were sent."""
+"""The signature by which whoever is posted something knows that it comes from this relay, and when it was sent."""
 
 import hashlib
 import hmac
