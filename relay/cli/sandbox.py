@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from errno import EADDRINUSE
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 import typer
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from relay.sandbox.world import World
 
 _FOLDER = Path("var/demo")
+_BAKERY = "bakkerij-peeters"  # the one whose mailbox is read
 _STUDIO = "studio-noord"  # the company of the shipped configuration that sends through its own server
 
 T = TypeVar("T")
@@ -121,7 +123,13 @@ async def _run(config: Path, folder: Path, *, as_json: bool) -> None:
 
     records = (await asyncio.to_thread(make, folder)).records
     ports = _ports(config)
-    plan = default_plan(dns_port=ports.dns, smtp_port=ports.smtp, customer_port=ports.customer_server)
+    plan = default_plan(
+        dns_port=ports.dns,
+        smtp_port=ports.smtp,
+        customer_port=ports.customer_server,
+        mailbox_port=ports.mailbox,
+        fast_input_port=ports.fast_input,
+    )
     try:
         async with World(plan, records=records, folder=folder) as world:
             if as_json:
@@ -139,7 +147,7 @@ def _ports(config: Path) -> "Ports":
     from relay.sandbox.demo import Ports
 
     snapshot = read_all(config)
-    settings, studio = snapshot.settings, snapshot.company(_STUDIO)
+    settings, studio, bakery = snapshot.settings, snapshot.company(_STUDIO), snapshot.company(_BAKERY)
     listeners = settings.listeners
     if not (settings.dns.servers and listeners.submission and listeners.mx and listeners.web and studio):
         raise Failure(ExitCode.CONFIG, f"relay: {config} is not made for the sandbox; take the shipped configuration")
@@ -150,6 +158,8 @@ def _ports(config: Path) -> "Ports":
         dns=settings.dns.servers[0].port,
         smtp=settings.delivery.port,
         customer_server=studio.server.port if studio.server else 0,
+        mailbox=bakery.mailbox.port if bakery is not None and bakery.mailbox is not None else 0,
+        fast_input=0 if settings.fast_input.api is None else urlsplit(settings.fast_input.api.url).port or 0,
     )
 
 
@@ -164,6 +174,11 @@ def _introduce(world: "World") -> None:
         say(f"{domains:<24} {host.plan.temperament:<12} {name} {world.addresses[name]}:{world.smtp_port}")
     for name, server in world.customer_servers.items():
         say(f"{server.plan.username:<24} {'own server':<12} {name} {world.addresses[name]}:{server.plan.port}")
+    for user, mailbox in world.mailboxes.items():
+        say(f"{user:<24} {'mailbox':<12} {mailbox.plan.name} {world.addresses[mailbox.plan.name]}:{mailbox.port}")
+    if world.fast_input is not None:
+        name = world.fast_input.plan.name
+        say(f"{'Fast input':<24} {'':<12} {name} {world.addresses[name]}:{world.fast_input.port}")
     say("waiting for mail until Ctrl-C")
 
 

@@ -1,10 +1,12 @@
-"""The world of the demo: three companies that send, and customers of every temper who receive.
+"""The world of the demo: companies that send, customers of every temper who receive, a mailbox, and Fast input.
 
 In charge of: names and who lives there.
 Never does: start anything.
 """
 
 from relay.sandbox.customer_server import CustomerServerPlan
+from relay.sandbox.fast_input import FastInputPlan
+from relay.sandbox.mailbox import MailboxPlan
 from relay.sandbox.receiving_host import HostPlan
 from relay.sandbox.temperament import Temperament
 from relay.sandbox.world import WorldPlan
@@ -14,10 +16,17 @@ OWN_DOMAINS = {"garage-lambert": "garage-lambert.example"}  # by company: its ma
 DELEGATED_SELECTOR = "d1"  # the key that signs for companies whose domains point to it
 STUDIO_USER = "hallo@studio-noord.example"
 STUDIO_PASSWORD = "sandbox-only"  # noqa: S105 - opens nothing but the sandbox
+MAILBOX_USER, MAILBOX_PASSWORD = "facturen@bakkerij-peeters.example", "sandbox-only"
+FAST_INPUT_KEY = "sandbox-only"
 
 
 def default_plan(
-    *, dns_port: int = 0, smtp_port: int = 0, customer_port: int = 0, studio_password: str = STUDIO_PASSWORD
+    *,
+    dns_port: int = 0,
+    smtp_port: int = 0,
+    customer_port: int = 0,
+    mailbox_port: int = 0,
+    fast_input_port: int = 0,
 ) -> WorldPlan:
     """The demo's world; the relay is expected at 127.0.0.1 and sends from there. A port of 0 takes a free one."""
     hosts = (
@@ -32,7 +41,9 @@ def default_plan(
         HostPlan("mx.atelier-vos.example", ("atelier-vos.example",)),
         HostPlan("mx.operator.example", ("operator.example",)),  # the people who run the relay
     )
-    studio = CustomerServerPlan("smtp.studio-noord.example", STUDIO_USER, studio_password, customer_port)
+    studio = CustomerServerPlan("smtp.studio-noord.example", STUDIO_USER, STUDIO_PASSWORD, customer_port)
+    mailbox = MailboxPlan("imap.bakkerij-peeters.example", MAILBOX_USER, MAILBOX_PASSWORD, mailbox_port)
+    fast_input = FastInputPlan("fast-input.example", FAST_INPUT_KEY, fast_input_port)
     reject = {"TXT": "v=DMARC1; p=reject"}
     records = {
         RELAY_DOMAIN: {"TXT": "v=spf1 ip4:127.0.0.1 -all", "MX": f"10 mx1.{RELAY_DOMAIN}."},
@@ -50,4 +61,4 @@ def default_plan(
         "_dmarc.klant.example": reject,
         # nergens.example is not published: mail for it has nowhere to go
     }
-    return WorldPlan(hosts, (studio,), records, dns_port, smtp_port)
+    return WorldPlan(hosts, (studio,), records, dns_port, smtp_port, (mailbox,), fast_input)

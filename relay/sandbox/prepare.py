@@ -15,7 +15,14 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from relay.mail.challenge import challenge_name, challenge_text
 from relay.mail.dkim import dns_record, load_private_key
 from relay.sandbox.certificates import Authority, write_key
-from relay.sandbox.default_world import DELEGATED_SELECTOR, OWN_DOMAINS, RELAY_DOMAIN, STUDIO_PASSWORD
+from relay.sandbox.default_world import (
+    DELEGATED_SELECTOR,
+    FAST_INPUT_KEY,
+    MAILBOX_PASSWORD,
+    OWN_DOMAINS,
+    RELAY_DOMAIN,
+    STUDIO_PASSWORD,
+)
 
 RSA_KEY, ED25519_KEY, DELEGATED_KEY = "dkim-rsa.pem", "dkim-ed25519.pem", "dkim-delegated.pem"
 STUDIO_PASSWORD_FILE = "studio-noord-password"  # noqa: S105 -- the name of a file
@@ -42,6 +49,8 @@ def prepare(folder: Path) -> Prepared:
     _once(folder / ED25519_KEY, lambda: _pem(ed25519.Ed25519PrivateKey.generate()))
     _once(folder / "signing-secret", lambda: secrets.token_urlsafe(32).encode())
     _once(folder / STUDIO_PASSWORD_FILE, STUDIO_PASSWORD.encode)
+    _once(folder / "bakkerij-peeters-mailbox", MAILBOX_PASSWORD.encode)
+    _once(folder / "fast-input-key", FAST_INPUT_KEY.encode)
     records = {
         f"{selector}._domainkey.{RELAY_DOMAIN}": {"TXT": dns_record(load_private_key((folder / name).read_bytes()))}
         for name, selector in _SELECTORS.items()

@@ -1,4 +1,4 @@
-"""The whole mail world: names, hosts, a customer's server and certificates, started and stopped together.
+"""The whole mail world: names, hosts, a customer's server, mailboxes, Fast input and certificates, started together.
 
 In charge of: giving each host its own loopback address and all of them one port, and publishing what they are.
 Never does: behave; that is each part's own business.
@@ -16,6 +16,8 @@ from relay.sandbox.arrivals import Arrivals, Received, Refusal
 from relay.sandbox.certificates import Authority
 from relay.sandbox.customer_server import CustomerServer, CustomerServerPlan
 from relay.sandbox.dns_server import DnsServer
+from relay.sandbox.fast_input import FastInput, FastInputPlan
+from relay.sandbox.mailbox import Mailbox, MailboxPlan
 from relay.sandbox.receiving_host import HostPlan, ReceivingHost
 from relay.sandbox.zones import Zones
 
@@ -39,6 +41,8 @@ class WorldPlan:
     records: Records = field(default_factory=dict)
     dns_port: int = 0
     smtp_port: int = 0
+    mailboxes: tuple[MailboxPlan, ...] = ()
+    fast_input: FastInputPlan | None = None
 
 
 class World:
@@ -59,6 +63,8 @@ class World:
         self.smtp_port = plan.smtp_port
         self.hosts: dict[str, ReceivingHost] = {}
         self.customer_servers: dict[str, CustomerServer] = {}
+        self.mailboxes: dict[str, Mailbox] = {}  # by account
+        self.fast_input: FastInput | None = None
         self.addresses: dict[str, str] = {}  # by host name
         self._records = {**plan.records, **(records or {})}
         self._stack = AsyncExitStack()
@@ -75,6 +81,12 @@ class World:
             for server in self.customer_servers.values():
                 await server.start(self.addresses[server.plan.name], server.plan.port)
                 stack.push_async_callback(server.stop)
+            for mailbox in self.mailboxes.values():
+                await mailbox.start(self.addresses[mailbox.plan.name], mailbox.plan.port)
+                stack.push_async_callback(mailbox.stop)
+            if self.fast_input is not None:
+                await self.fast_input.start(self.addresses[self.fast_input.plan.name], self.fast_input.plan.port)
+                stack.push_async_callback(self.fast_input.stop)
             for host in self.hosts.values():
                 stack.push_async_callback(host.stop)
             await self._listen()
@@ -125,6 +137,16 @@ class World:
             self.zones.publish(server.name, "A", address)
             domain = server.username.rpartition("@")[2]
             self.zones.publish(domain, "TXT", f"v=spf1 ip4:{address} -all")
+        for mailbox in self.plan.mailboxes:
+            number += 1
+            address = self.addresses[mailbox.name] = f"{NETWORK}{number}"
+            tls = self.authority.server_context(mailbox.name, address)
+            self.mailboxes[mailbox.username] = Mailbox(mailbox, tls)
+            self.zones.publish(mailbox.name, "A", address)
+        if self.plan.fast_input is not None:
+            address = self.addresses[self.plan.fast_input.name] = f"{NETWORK}{number + 1}"
+            self.fast_input = FastInput(self.plan.fast_input)
+            self.zones.publish(self.plan.fast_input.name, "A", address)
         for name, types in self._records.items():
             for rdtype, values in types.items():
                 self.zones.publish(name, rdtype, *(values if isinstance(values, list | tuple) else (values,)))

@@ -17,7 +17,7 @@ import pytest
 
 SHIPPED = Path(__file__).parents[2] / "config"
 RELAY = str(Path(sys.executable).with_name("relay"))
-PORTS = (2587, 2465, 2525, 8025, 2053, 2625, 2526)
+PORTS = (2587, 2465, 2525, 8025, 2053, 2625, 2526, 2993, 2880)
 
 
 @pytest.fixture

@@ -6,17 +6,23 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 # The smallest page that a PDF reader opens.
-_PDF = b"""%PDF-1.4
+_PDF = """%PDF-1.4
 1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
 2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
 3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 200]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>endobj
-4 0 obj<</Length 52>>stream
-BT /F 18 Tf 40 120 Td (Factuur: 121,00 EUR) Tj ET
+4 0 obj<</Length {length}>>stream
+{stream}
 endstream endobj
 5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj
 trailer<</Root 1 0 R>>
 %%EOF
 """
+
+
+def page(text: str) -> bytes:
+    """A PDF with one line on it."""
+    stream = f"BT /F 18 Tf 40 120 Td ({text}) Tj ET"
+    return _PDF.format(length=len(stream) + 1, stream=stream).encode("ascii")
 
 
 def invoice(number: str, *, company: str, author: str, to: str) -> bytes:
@@ -30,7 +36,7 @@ def invoice(number: str, *, company: str, author: str, to: str) -> bytes:
     message["Message-ID"] = f"<factuur-{number}.{datetime.now(UTC):%H%M%S}@app.example>"
     message["Reply-To"] = author
     message.set_content(f"Beste klant,\n\nIn bijlage vindt u factuur {number}.\n\nMet vriendelijke groet\n{company}\n")
-    message.add_attachment(_PDF, maintype="application", subtype="pdf", filename=f"{number}.pdf")
+    message.add_attachment(page("Factuur: 121,00 EUR"), maintype="application", subtype="pdf", filename=f"{number}.pdf")
     return message.as_bytes()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from relay.sandbox.default_world import RELAY_DOMAIN, default_plan
 from relay.sandbox.demo.confirming import confirm
 from relay.sandbox.demo.invoices import answer, invoice
+from relay.sandbox.demo.mailbox import empty_mailbox
 from relay.sandbox.demo.relay_process import RelayProcess
 from relay.sandbox.demo.repairs import change_password, publish_records
 from relay.sandbox.demo.stage import APP, PASSWORD, PATIENCE, Ports, Show, deliver, queue_id_of, submit, tell_journey
@@ -54,7 +55,13 @@ async def run_demo(config: Path, folder: Path, ports: Ports, *, say: Callable[[s
     """Run the demonstration; the number of claims that did not hold. With `stay`, until cancelled."""
     say("Preparing keys, certificates and a small mail world on loopback ...")
     prepared = await asyncio.to_thread(prepare, folder)
-    plan = default_plan(dns_port=ports.dns, smtp_port=ports.smtp, customer_port=ports.customer_server)
+    plan = default_plan(
+        dns_port=ports.dns,
+        smtp_port=ports.smtp,
+        customer_port=ports.customer_server,
+        mailbox_port=ports.mailbox,
+        fast_input_port=ports.fast_input,
+    )
     async with World(plan, records=prepared.records, folder=folder) as world:
         # Records that appear are seen soon.
         world.zones.ttl = 5
@@ -71,6 +78,7 @@ async def run_demo(config: Path, folder: Path, ports: Ports, *, say: Callable[[s
             await _bounce(show)
             await publish_records(show, 6)
             await change_password(show, 7, folder / STUDIO_PASSWORD_FILE)
+            await empty_mailbox(show, 8)
             _conclude(show)
             if stay:
                 _invite(show, folder)
@@ -147,6 +155,7 @@ The relay and its world go on until Ctrl-C. Play on, in another terminal:
         --from bakkerij-peeters@{RELAY_DOMAIN} --to an@klant.example
   .venv/bin/relay trace an@klant.example       a mail's whole journey
   .venv/bin/relay explain garage-lambert@{RELAY_DOMAIN} inkoop@streng.example
+  .venv/bin/relay mailbox history bakkerij-peeters
   .venv/bin/relay status                       and: queue list, check
 Other customers: grijs.example (greylists), vol.example (full), druk.example (busy), weg.example (takes no mail).
 Change a file in config/ and see it taken over. Metrics: http://{web}/metrics  Log: {folder / "relay.log"}"""

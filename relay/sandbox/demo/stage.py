@@ -25,6 +25,8 @@ class Ports:
     dns: int
     smtp: int
     customer_server: int
+    mailbox: int = 0
+    fast_input: int = 0
 
 
 @dataclass(slots=True)
