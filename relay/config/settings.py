@@ -359,6 +359,10 @@ class Mailboxes(Model):
         le=100,
         description="Points that make a document. A PDF begins with 50, a word adds 25 or 35: 60 demands a word.",
     )
+    report: Literal["parked", "none"] = Field(
+        default="parked",
+        description="Send the company a mail that may hold an invoice and could not be taken: parked, or none.",
+    )
     allow_private: bool = Field(default=False, description="Let mailboxes be on hosts in our own networks.")
 
 

@@ -18,15 +18,18 @@ from relay.config.keyring import Active
 from relay.config.settings import Mailboxes
 from relay.dns import Resolver
 from relay.events import Event, EventSink, EventType, Json
+from relay.facts.addresses import Addresses
 from relay.facts.tokens import Tokens
 from relay.facts.troubles import OPERATOR, Details, Trouble, Troubles
 from relay.fetch.door import Door
 from relay.fetch.hold import READING, WATCHING, Hold, LostHoldError
 from relay.fetch.hosts import Hosts
 from relay.fetch.maildesk import SinkError
+from relay.fetch.outbox import Outbox
 from relay.fetch.reader import Reader
 from relay.fetch.sinks.choice import Sinks
 from relay.fetch.sinks.offer import Sink
+from relay.fetch.unable import Unable
 from relay.fetch.visit import Tools, Visit
 from relay.http import HttpClient
 from relay.imap.faults import MailboxError, MailboxFault
@@ -91,6 +94,9 @@ class Attendant:
         self._door = Door(fetching.active, fetching.resolver, tokens)
         self._troubles = Troubles(fetching.spool.facts, fetching.clock)
         self._reader = Reader()
+        outbox = Outbox(fetching.active, fetching.spool, fetching.clock, fetching.events)
+        known = Addresses(fetching.active, fetching.spool, fetching.clock)
+        self._unable = Unable(outbox, known.is_confirmed)
         self._sinks = Sinks(fetching.active, fetching.spool, fetching.client, fetching.clock, fetching.events)
         self._bodies = asyncio.Semaphore(_BODIES)
         self._turns = asyncio.Semaphore(self._settings.at_once)
@@ -192,7 +198,13 @@ class Attendant:
         fetching = self._fetching
         hold.length = READING
         tools = Tools(
-            fetching.active, fetching.spool.facts, fetching.clock, fetching.events, self._reader, self._bodies
+            fetching.active,
+            fetching.spool.facts,
+            fetching.clock,
+            fetching.events,
+            self._reader,
+            self._bodies,
+            self._unable,
         )
         return await Visit(tools, company, mailbox, sink, hold).run(session)
 

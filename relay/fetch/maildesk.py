@@ -13,6 +13,7 @@ from relay.fetch.frames import Contents
 from relay.fetch.ledger import Ledger, MailRecord, Stage, Taken
 from relay.fetch.reader import Reader
 from relay.fetch.sinks.offer import Offer, Sink, file_of
+from relay.fetch.unable import Unable, Unusable
 from relay.imap.session import Head
 from relay.policy.company import Company
 from relay.policy.invoice.identity import Acquaintance, recognise
@@ -43,6 +44,7 @@ class Desk:
     reader: Reader
     clock: Clock
     events: EventSink
+    unable: Unable
 
 
 class MailDesk:
@@ -61,12 +63,36 @@ class MailDesk:
         contents = await self._desk.reader.read(mail)
         judgement = judge(contents.facts, self._taste)
         if not judgement.documents:
-            return await self.leave(head, record, judgement.reason, parked=judgement.is_parked)
+            if judgement.is_parked:
+                await self._tell(head, contents, judgement, judgement.reason, mail)
+            return await self._note_left(head, record, judgement.reason, parked=judgement.is_parked)
         await self._ledger.note_mail(head.key, record)
-        return await self._hand_on(head, record, contents, judgement)
+        record = await self._hand_on(head, record, contents, judgement)
+        if record.parked:
+            await self._tell(head, contents, judgement, record.reason, mail)
+        return await self._end(head, record)
 
-    async def leave(self, head: Head, record: MailRecord, reason: str, *, parked: bool) -> MailRecord:
-        """Remember a mail that no document came of, so that it is not fetched again."""
+    async def leave(self, head: Head, record: MailRecord, reason: str, *, parked: bool, cause: str = "") -> MailRecord:
+        """Remember a mail that was not read, so that it is not fetched again."""
+        if parked and self._desk.settings.report == "parked":
+            about = Unusable(head.key, head.message_id, "", "", cause, reason)
+            await self._desk.unable.tell(self._desk.company, about, None)
+        return await self._note_left(head, record, reason, parked=parked)
+
+    def is_ours(self, head: Head) -> bool:
+        """Whether a mail is a report of ours about another one."""
+        return self._desk.unable.is_ours(head.message_id)
+
+    async def _tell(self, head: Head, contents: Contents, judged: Judgement, reason: str, mail: bytes) -> None:
+        if self._desk.settings.report != "parked":
+            return
+        left = next((each for each in judged.left if each.fate is Fate.PARKED and each.reason == reason), None)
+        file = "" if left is None else contents.facts.parts[left.part].name
+        cause = "" if left is None else left.cause
+        about = Unusable(head.key, head.message_id, contents.facts.subject[:200], file[:200], cause, reason)
+        await self._desk.unable.tell(self._desk.company, about, mail)
+
+    async def _note_left(self, head: Head, record: MailRecord, reason: str, *, parked: bool) -> MailRecord:
         record = replace(record, stage=Stage.DONE, parked=parked, reason=reason)
         await self._ledger.note_mail(head.key, record)
         self._emit(EventType.PARKED if parked else EventType.SKIPPED, head, {"reason": reason})
@@ -89,11 +115,13 @@ class MailDesk:
                     sent += [answer.queue_id] if answer.queue_id else []
                     parked[:0] = [] if answer.is_taken else [answer.text]
         reason = next(iter(parked), "")
-        record = replace(record, documents=taken, known=known, parked=bool(parked), reason=reason, sent=tuple(sent))
-        if parked:
+        return replace(record, documents=taken, known=known, parked=bool(parked), reason=reason, sent=tuple(sent))
+
+    async def _end(self, head: Head, record: MailRecord) -> MailRecord:
+        if record.parked:
             self._emit(EventType.PARKED, head, {"reason": record.reason})
         # A mail of which something waits for a person stays as it is in the mailbox.
-        record = replace(record, stage=Stage.DONE if parked else Stage.DELIVERED)
+        record = replace(record, stage=Stage.DONE if record.parked else Stage.DELIVERED)
         await self._ledger.note_mail(head.key, record)
         return record
 

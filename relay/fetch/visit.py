@@ -20,15 +20,18 @@ from relay.fetch.ledger import Ledger, MailboxState, MailRecord, Stage
 from relay.fetch.maildesk import MOST_TRIES, Desk, MailDesk
 from relay.fetch.reader import Reader
 from relay.fetch.sinks.offer import Sink
+from relay.fetch.unable import Unable
 from relay.imap.faults import MailboxError, MailboxFault
 from relay.imap.session import Head, ImapSession, Opened
 from relay.policy.company import After, Company, Mailbox
+from relay.policy.invoice.facts import Flaw
 from relay.store.facts import FactStore
 
 # Others have their turn after so many mails or seconds; the rest is read at the next visit.
 _MOST_MAILS = 1000
 _MOST_SECONDS = 300.0
 _BATCH = 50
+_TOO_LARGE = "the mail is larger than mailboxes.message_size"
 _DAY = timedelta(days=1)
 _FIRST_DAY = date(1970, 1, 1)
 # A day begins somewhere up to so much earlier than in Greenwich.
@@ -45,6 +48,7 @@ class Tools:
     events: EventSink
     reader: Reader
     bodies: asyncio.Semaphore
+    unable: Unable
 
 
 class Visit:
@@ -56,8 +60,9 @@ class Visit:
         self._hold = hold
         self._settings: Mailboxes = tools.active().snapshot.settings.mailboxes
         self._ledger = Ledger(tools.facts, company.slug)
+        settings, ledger = self._settings, self._ledger
         self._desk = MailDesk(
-            Desk(company, self._settings, sink, self._ledger, tools.reader, tools.clock, tools.events)
+            Desk(company, settings, sink, ledger, tools.reader, tools.clock, tools.events, tools.unable)
         )
 
     async def run(self, session: ImapSession) -> bool:
@@ -143,10 +148,12 @@ class Visit:
 
     async def _extract(self, session: ImapSession, head: Head, record: MailRecord) -> MailRecord:
         """What is in the mail, and where it went."""
+        if self._desk.is_ours(head):
+            return await self._desk.leave(head, record, "a mail of ours about another one", parked=False)
         if head.only_text:
             return await self._desk.leave(head, record, "there is nothing attached", parked=False)
         if head.size > self._settings.message_size:
-            return await self._desk.leave(head, record, "the mail is larger than mailboxes.message_size", parked=True)
+            return await self._desk.leave(head, record, _TOO_LARGE, parked=True, cause=Flaw.TOO_LARGE)
         async with self._tools.bodies:
             body = await session.body(head.uid)
             if body is None:

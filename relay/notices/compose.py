@@ -46,8 +46,11 @@ class Composer:
     def __init__(self) -> None:
         self._wording = Wording(_TEXTS, pages=False)
 
-    def compose(self, letter: Letter) -> bytes:
-        """The complete message with CRLF line ends; ASCII unless the recipient's address is not (RFC 6531)."""
+    def compose(self, letter: Letter, original: bytes | None = None) -> bytes:
+        """The complete message with CRLF line ends; ASCII unless the recipient's address is not (RFC 6531).
+
+        `original` is attached as it is (RFC 2046 5.2.1).
+        """
         values = {name: _plain(value) for name, value in letter.values.items()}
         values["relay"] = _plain(letter.relay)
         subject, _, body = self._fill(letter, letter.kind, values).partition("\n")
@@ -62,11 +65,39 @@ class Composer:
         message["Auto-Submitted"] = "auto-generated"
         message["X-Auto-Response-Suppress"] = "All"
         text = _wrapped(body) + "\n" + self._fill(letter, "signature", values)
+        if original is not None:
+            return _attach(message, text, original)
         message.set_content(text, cte="quoted-printable")
         return message.as_bytes()
 
     def _fill(self, letter: Letter, name: str, values: dict[str, str | bool]) -> str:
         return self._wording.fill(f"{letter.language}/{name}.txt.j2", values)
+
+
+def _attach(message: EmailMessage, text: str, original: bytes) -> bytes:
+    """By hand: whatever the original is, it must neither be changed nor stop us."""
+    part = EmailMessage(policy=SMTP)
+    part.set_content(text, cte="quoted-printable")
+    del part["MIME-Version"]
+    boundary = "=_relay"
+    while boundary.encode() in original:
+        boundary += "_"
+    message["MIME-Version"] = "1.0"
+    header = message.as_bytes().rstrip(b"\r\n")
+    coding = b"" if original.isascii() else b"Content-Transfer-Encoding: 8bit\r\n"
+    return b"\r\n".join(
+        (
+            header,
+            f'Content-Type: multipart/mixed; boundary="{boundary}"\r\n'.encode()
+            + (b"" if original.isascii() else b"Content-Transfer-Encoding: 8bit\r\n"),
+            f"--{boundary}".encode(),
+            part.as_bytes(),
+            f"--{boundary}".encode(),
+            b"Content-Type: message/rfc822\r\nContent-Disposition: attachment\r\n" + coding,
+            original,
+            f"--{boundary}--\r\n".encode(),
+        )
+    )
 
 
 def _wrapped(body: str) -> str:

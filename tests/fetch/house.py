@@ -80,7 +80,14 @@ class House:
         self.configure()
         self.fetcher = self.make_fetcher()
 
-    def configure(self, *, mailboxes: dict[str, Any] | None = None, fast_input: Any = None, **changes: Any) -> None:
+    def configure(
+        self,
+        *,
+        mailboxes: dict[str, Any] | None = None,
+        fast_input: Any = None,
+        settings: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> None:
         """Take over another configuration, as a reload does; `changes` are those of the mailbox."""
         self.company = replace(self.company, mailbox=replace(self.company.mailbox, **changes))
         api = {"url": self.api.url, "key": {"file": str(self._key)}, "allow_private": True, "timeout": "5s"}
@@ -93,6 +100,7 @@ class House:
             "mailboxes": {"allow_private": True, **(mailboxes or {})},
             "fast_input": {"api": api} if fast_input is None else fast_input,
             "oauth2": self.oauth2,
+            **(settings or {}),
         }
         keyring = Keyring((b"secret",), {}, SealingKeys([b"s" * 32]))
         self.active = Active(Snapshot.of(Settings.model_validate(given), [self.company]), keyring)

@@ -14,7 +14,8 @@ from relay.config.snapshot import Snapshot
 from relay.events import EventType
 from relay.fetch.ledger import MAILBOX, Stage
 from relay.imap.faults import MailboxError, MailboxFault
-from relay.policy.company import After, FastInput, SecretKind, SecretRef
+from relay.policy.company import After, FastInput, Language, SecretKind, SecretRef
+from relay.store.spool import Selection
 from relay.store.sqlite.spool import SqliteSpool
 from tests.peers.mailboxes import PASSWORD
 
@@ -302,6 +303,74 @@ async def test_mail_that_holds_nothing_is_remembered_and_left_as_it_is(house):
     assert len(house.sink.of(EventType.SKIPPED)) == 2
     assert len(house.sink.of(EventType.PARKED)) == 1
     assert len(await asyncio.to_thread(house.mailboxes.flags, house.user)) == 3
+
+
+async def notices(house):
+    """Every mail to the company that waits, with what is attached."""
+    found = []
+    for entry in await house.spool.select(Selection(limit=100)):
+        content = house.spool.read(entry.message.content, 0, entry.message.content.size)
+        found.append((entry, content, email.message_from_bytes(content, policy=email.policy.default)))
+    return found
+
+
+async def test_a_mail_that_is_parked_is_sent_to_the_company_once_with_the_mail_as_it_came(house):
+    house.company = replace(house.company, language=Language.NL)
+    house.configure(settings={"verification": {"required": False}})
+    locked = mail(("geheim.pdf", pdf(password="x")), subject="Factuur één")
+    await house.put(locked)
+    await house.put(mail(subject="Vakantie"))
+    await house.look()
+    await house.look()
+    ((entry, octets, told),) = await notices(house)
+    assert [str(delivery.recipient.address) for delivery in entry.deliveries] == ["info@bakery.example"]
+    assert entry.message.envelope.reverse_path is None
+    assert told["Subject"] == "Bakery: een mail in uw mailbox kon niet verwerkt worden"
+    assert told["Auto-Submitted"] == "auto-generated"
+    text, attached = told.iter_parts()
+    assert "Factuur één" in text.get_content()
+    assert "beveiligd met een wachtwoord" in text.get_content()
+    assert attached.get_content_type() == "message/rfc822"
+    assert locked.as_bytes(policy=email.policy.SMTP) in octets
+
+
+async def test_a_report_that_lands_in_the_mailbox_it_is_about_is_left(house):
+    house.configure(settings={"verification": {"required": False}})
+    await house.put(mail(("geheim.pdf", pdf(password="x")), subject="Factuur"))
+    await house.look()
+    ((_, octets, told),) = await notices(house)
+    await asyncio.to_thread(house.mailboxes.put, house.user, octets)
+    forged = mail(("geheim.pdf", pdf(password="y")), subject="Factuur 2")
+    seal = told["Message-ID"].split(".")[2].partition("@")[0]
+    forged.replace_header("Message-ID", told["Message-ID"].replace(seal, "a" * 16))
+    await house.put(forged)
+    await house.look()
+    reasons = sorted(record.reason for record in await house.history())
+    assert reasons[0] == "a mail of ours about another one"
+    assert len(reasons) == 3
+    assert len(await notices(house)) == 2
+
+
+async def test_reports_end_for_the_day_and_can_be_left_out(house):
+    house.configure(settings={"verification": {"required": False}, "notices": {"per_day": 2}})
+    for number in range(3):
+        await house.put(
+            mail((f"geheim {number}.pdf", pdf(password="x", mark=str(number))), subject=f"Factuur {number}")
+        )
+    await house.look()
+    assert len(await notices(house)) == 2
+    assert (await house.state()).parked == 3
+    house.configure(mailboxes={"report": "none"})
+    await house.put(mail(("geheim.pdf", pdf(password="z")), subject="Factuur z"))
+    await house.look()
+    assert len(await notices(house)) == 2
+
+
+async def test_what_a_company_without_a_confirmed_address_should_know_goes_to_the_operator(house):
+    await house.put(mail(("geheim.pdf", pdf(password="x")), subject="Factuur"))
+    await house.look()
+    ((entry, _, _),) = await notices(house)
+    assert [str(delivery.recipient.address) for delivery in entry.deliveries] == ["postmaster@operator.example"]
 
 
 async def test_mail_with_nothing_attached_is_never_fetched(house, monkeypatch):

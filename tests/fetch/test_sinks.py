@@ -13,8 +13,9 @@ from relay.config.settings import FastInputWebhook, Settings
 from relay.config.snapshot import Snapshot
 from relay.dns import Resolver
 from relay.events import EventType
+from relay.fetch.outbox import Outbox
 from relay.fetch.sinks.folder import FolderSink
-from relay.fetch.sinks.mail import MailSink, Post
+from relay.fetch.sinks.mail import MailSink
 from relay.fetch.sinks.offer import Offer, file_of
 from relay.fetch.sinks.webhook import WebhookSink
 from relay.http import HttpClient
@@ -62,7 +63,7 @@ async def post(tmp_path):
         }
     )
     active = Active(Snapshot.of(settings), Keyring((b"secret",), {}))
-    yield Post(lambda: active, spool, clock, Sink())
+    yield Outbox(lambda: active, spool, clock, Sink())
     await spool.stop()
 
 
@@ -115,7 +116,7 @@ async def test_two_workers_send_one_mail(tmp_path, post):
     other = SqliteSpool(tmp_path / "relay.db", worker="test.2.1", pid=2, clock=post.clock)
     await other.start()
     sink, offer = by_mail(tmp_path, post)
-    second, _ = by_mail(tmp_path, Post(post.active, other, post.clock, post.events))
+    second, _ = by_mail(tmp_path, Outbox(post.active, other, post.clock, post.events))
     answers = await asyncio.gather(*(each.take(offer) for each in (sink, second, sink, second)))
     assert len({answer.queue_id for answer in answers}) == 1
     assert sorted(answer.verdict for answer in answers) == [*[Verdict.KNOWN] * 3, Verdict.TAKEN]

@@ -34,6 +34,10 @@ VALUES: dict[str, str | bool] = {
     "page": "https://mail.relay.example/confirm/bakery",
     "code": "ABCD-EFGH",
     "days": "7",
+    "subject": "Factuur één",
+    "file": "geheim.pdf",
+    "reason": "it is too large",
+    "attached": True,
 }
 LETTER = Letter(
     kind="domain-lost",
@@ -109,3 +113,18 @@ def test_whatever_strangers_wrote_adds_no_field_and_breaks_no_line(company: str,
     assert len(names) == len(set(names)) == 10
     assert b"\r" not in octets.replace(b"\r\n", b"")
     assert b"\n" not in octets.replace(b"\r\n", b"")
+
+
+ORIGINALS = st.binary(max_size=300) | st.sampled_from([b"Subject: x\r\n\r\n--=_relay\r\n", b"\xff\r\n.\r\n", b""])
+
+
+@given(original=ORIGINALS)
+def test_a_mail_is_attached_as_it_came_whatever_it_is(original: bytes):
+    octets = COMPOSER.compose(replace(LETTER, kind="unable"), original)
+    told = read_mail(octets)
+    text, attached = told.iter_parts()
+    assert attached.get_content_type() == "message/rfc822"
+    assert original in octets
+    assert "Factuur één" in text.get_content()
+    assert octets.isascii() is original.isascii()
+    assert (told["Content-Transfer-Encoding"] == "8bit") is not original.isascii()

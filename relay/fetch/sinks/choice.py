@@ -8,9 +8,10 @@ from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.config.secrets import SecretError
 from relay.events import EventSink
+from relay.fetch.outbox import Outbox
 from relay.fetch.sinks.api import ApiSink
 from relay.fetch.sinks.folder import FolderSink
-from relay.fetch.sinks.mail import MailSink, Post
+from relay.fetch.sinks.mail import MailSink
 from relay.fetch.sinks.offer import Sink
 from relay.fetch.sinks.webhook import WebhookSink
 from relay.http import HttpClient
@@ -34,7 +35,7 @@ class Sinks:
         offered = active.snapshot.settings.fast_input
         kind = about.sink or (SinkKind.MAIL if about.mail_address is not None else offered.kind)
         if kind is SinkKind.MAIL:
-            return MailSink(company, Post(self.active, self.spool, self.clock, self.events))
+            return MailSink(company, Outbox(self.active, self.spool, self.clock, self.events))
         if kind is SinkKind.API and offered.api is not None:
             return ApiSink(offered.api, active.keyring, self.client)
         if kind is SinkKind.WEBHOOK and offered.webhook is not None:

@@ -5,48 +5,30 @@ knows the address. Each document has one queue id, claimed before anything is wr
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
 from email.headerregistry import Address as HeaderAddress
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from relay.clock import Clock
-from relay.config.keyring import Active
 from relay.config.secrets import SecretError
-from relay.events import Event, EventSink, EventType, Json
+from relay.events import Event, EventType, Json
+from relay.fetch.outbox import Outbox
 from relay.fetch.sinks.offer import Offer
-from relay.intake.queue_id import new_queue_id
 from relay.mail.address import Address, AddressError, parse_address
 from relay.mail.date import format_date
-from relay.mail.dkim import BodyHash
 from relay.mail.envelope import Envelope, Recipient
-from relay.mail.message import header_size
 from relay.policy.company import Company
 from relay.policy.upload import Answer, Verdict
-from relay.store.facts import Fact
-from relay.store.spool import Acceptance, Content, Message, Origin, Spool, SpoolError
+from relay.store.spool import Acceptance, Message, Origin, SpoolError
 
-KIND = "mailbox-sent"
 # Stands for the secret address wherever people look.
 FAST_INPUT = "fast-input"
 _SENDER = "notices"
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
-    """What mail is sent with."""
-
-    active: Callable[[], Active]
-    spool: Spool
-    clock: Clock
-    events: EventSink
-
-
 class MailSink:
     """Sends documents of one company by mail."""
 
-    def __init__(self, company: Company, post: Post) -> None:
+    def __init__(self, company: Company, post: Outbox) -> None:
         self._company = company
         self._post = post
 
@@ -67,30 +49,13 @@ class MailSink:
             return Answer(Verdict.LATER, f"the store is in trouble: {error}")
 
     async def _send(self, offer: Offer) -> Answer:
-        queue_id = await self._claim(offer)
-        known = Answer(Verdict.KNOWN, "it is in the queue already", queue_id=queue_id)
-        if await self._post.spool.find(queue_id):
-            return known
-        acceptance = await self._acceptance(offer, queue_id)
-        try:
-            await self._post.spool.commit(acceptance)
-        except SpoolError:
-            # Another worker may have been quicker: there is one message of a name.
-            if await self._post.spool.find(queue_id):
-                return known
-            raise
-        for event in acceptance.events:
-            self._post.events.emit(event)
-        return Answer(Verdict.TAKEN, "taken", queue_id=queue_id)
+        async def make(queue_id: str) -> Acceptance:
+            return await self._acceptance(offer, queue_id)
 
-    async def _claim(self, offer: Offer) -> str:
-        """The queue id of that document, the same for everybody who asks."""
-        facts, key = self._post.spool.facts, f"{offer.slug} {offer.key}"
-        wish = Fact(KIND, key, {"queue_id": new_queue_id(self._post.clock.now())})
-        while True:
-            fact = await facts.get(KIND, key) or await facts.put(wish)
-            if fact is not None:
-                return str(fact.value["queue_id"])
+        queue_id, is_new = await self._post.send(f"{offer.slug} {offer.key}", make)
+        if is_new:
+            return Answer(Verdict.TAKEN, "taken", queue_id=queue_id)
+        return Answer(Verdict.KNOWN, "it is in the queue already", queue_id=queue_id)
 
     async def _acceptance(self, offer: Offer, queue_id: str) -> Acceptance:
         settings, now = self._post.active().snapshot.settings, self._post.clock.now()
@@ -106,23 +71,11 @@ class MailSink:
             peer="",
             message_id=f"<{message_id}>",
             envelope=Envelope(Address(_SENDER, settings.domain), (Recipient(to),)),
-            content=self._store(data),
+            content=self._post.store(data),
         )
         told: dict[str, Json] = {"origin": Origin.DOCUMENT.value, "company": offer.slug, "document": offer.main.name}
         events = (Event(EventType.RECEIVED, now, queue_id, None, told),)
         return Acceptance(message, (offer.slug,), leased=False, events=events)
-
-    def _store(self, data: bytes) -> Content:
-        size = header_size(data) or len(data)
-        body = BodyHash()
-        body.update(data[size:])
-        writer = self._post.spool.writer()
-        try:
-            writer.write(data)
-            return writer.finish(header_size=size, body_hash=body.digest())
-        except BaseException:
-            writer.abort()
-            raise
 
 
 def _compose(offer: Offer, company: str, sender: HeaderAddress, message_id: str, at: float) -> bytes:

@@ -62,11 +62,12 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A part that is not handed on, and why."""
+    """A part that is not handed on, and why; `cause` names the reason where it is worth a word to people."""
 
     part: int
     fate: Fate
     reason: str
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +127,12 @@ def _out_of_question(part: Part, mail: MailFacts, taste: Taste) -> Left | None:
     """Why a part is left without being scored, if it is."""
     if part.flaw is not None:
         ornament = part.kind in IMAGES and part.shown
-        return Left(part.number, Fate.SKIPPED if ornament else Fate.PARKED, _FLAWS[part.flaw])
+        return Left(part.number, Fate.SKIPPED if ornament else Fate.PARKED, _FLAWS[part.flaw], part.flaw)
     if part.kind in _NEVER:
         return Left(part.number, Fate.SKIPPED, _NEVER[part.kind])
     if part.kind in _MAYBE:
         speaks = words.find(taste.words, words.plain(f"{part.name} {mail.subject}"))
-        return Left(part.number, Fate.PARKED if speaks else Fate.SKIPPED, _MAYBE[part.kind])
+        return Left(part.number, Fate.PARKED if speaks else Fate.SKIPPED, _MAYBE[part.kind], part.kind)
     if part.kind is Kind.XML and (part.business is None or not part.business.is_invoice):
         return Left(part.number, Fate.SKIPPED, _other_xml(part))
     return None

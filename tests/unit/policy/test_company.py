@@ -3,7 +3,17 @@ from dataclasses import replace
 import pytest
 
 from relay.mail.address import Address
-from relay.policy.company import Company, IdentityKind, Mailbox, OAuth2, Otherwise, SecretKind, SecretRef, Server
+from relay.policy.company import (
+    Company,
+    FastInput,
+    IdentityKind,
+    Mailbox,
+    OAuth2,
+    Otherwise,
+    SecretKind,
+    SecretRef,
+    Server,
+)
 
 INFO = Address("info", "studio.example")
 SERVER = Server("smtp.studio.example", 587, "starttls", "info", SecretRef(SecretKind.FILE, "var/password"))
@@ -54,3 +64,10 @@ def test_an_account_for_both_ways_is_one_account() -> None:
     assert accounts(server, other) == (server, other)
     assert accounts(SERVER, mailbox) == (mailbox,)
     assert accounts(None, None) == ()
+
+
+def test_documents_go_to_the_address_for_files_that_are_split_or_stay_whole() -> None:
+    whole, split = SecretRef(SecretKind.ENV, "WHOLE"), SecretRef(SecretKind.ENV, "SPLIT")
+    assert FastInput(address=whole, split_address=split).mail_address == whole
+    assert FastInput(split=True, address=whole, split_address=split).mail_address == split
+    assert FastInput(split=True, address=whole).mail_address is None
