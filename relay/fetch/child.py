@@ -49,6 +49,7 @@ def _answer(mail: bytes, out: BinaryIO) -> None:
 def _read(mail: bytes, file: int) -> None:
     code = 1
     try:
+        _let_go(file)
         _limit()
         content = memoryview(write_contents(read_mail(mail, Limits())))
         while content:
@@ -58,6 +59,15 @@ def _read(mail: bytes, file: int) -> None:
         os._exit(code)
 
 
+def _let_go(file: int) -> None:
+    """Keep nothing open but the file for the answer: no pipe to write into, and no place for last words."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in range(3):
+        os.dup2(nothing, standard)
+    os.closerange(3, file)
+    os.closerange(file + 1, os.sysconf("SC_OPEN_MAX"))
+
+
 def _limit() -> None:
     signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)
     for what, most in (
@@ -65,6 +75,7 @@ def _limit() -> None:
         (resource.RLIMIT_CPU, MOST_CPU),
         (resource.RLIMIT_FSIZE, _MOST_ANSWER),
         (resource.RLIMIT_NOFILE, 64),
+        (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(what, (most, most))

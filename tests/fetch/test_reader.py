@@ -1,7 +1,9 @@
 """Mails are read in a child that has nothing to lose."""
 
 import asyncio
+import contextlib
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -44,6 +46,21 @@ def test_what_a_mail_does_to_its_reader_ends_with_the_reader(monkeypatch, tmp_pa
     with (tmp_path / "out").open("wb") as out:
         child._answer(b"mail", out)
     assert (tmp_path / "out").read_bytes() == b"\0" * 8
+
+
+def test_the_reader_of_a_mail_holds_nothing_of_ours_and_starts_nothing(monkeypatch, tmp_path):
+    def look(*_):
+        limits = resource.getrlimit(resource.RLIMIT_NPROC)
+        opened = set()
+        for each in list(Path("/proc/self/fd").iterdir()):
+            with contextlib.suppress(FileNotFoundError):  # the one that the list was read by
+                opened.add(str(each.readlink()))
+        (tmp_path / "seen").write_text(f"{limits} {sorted(opened)}")
+
+    monkeypatch.setattr(child, "read_mail", look)
+    with (tmp_path / "out").open("wb") as out:
+        child._answer(b"mail", out)
+    assert (tmp_path / "seen").read_text() == "(0, 0) ['/dev/null', '/memfd:relay-parts (deleted)']"
 
 
 async def test_a_mail_that_cannot_be_read_is_parked_as_a_whole(reader, monkeypatch):
