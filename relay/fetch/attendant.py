@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from time import monotonic
 
 import structlog
@@ -92,7 +93,6 @@ class Attendant:
         self._hosts = hosts
         tokens = Tokens(fetching.active, lambda: fetching.spool.facts, fetching.client, fetching.clock)
         self._door = Door(fetching.active, fetching.resolver, tokens)
-        self._troubles = Troubles(fetching.spool.facts, fetching.clock)
         self._reader = Reader()
         outbox = Outbox(fetching.active, fetching.spool, fetching.clock, fetching.events)
         known = Addresses(fetching.active, fetching.spool, fetching.clock)
@@ -101,6 +101,11 @@ class Attendant:
         self._bodies = asyncio.Semaphore(_BODIES)
         self._turns = asyncio.Semaphore(self._settings.at_once)
         self._watched: dict[str, tuple[int, ImapSession]] = {}
+
+    @cached_property
+    def _troubles(self) -> Troubles:
+        # A store has facts only once it is started.
+        return Troubles(self._fetching.spool.facts, self._fetching.clock)
 
     def rest(self, hold: Hold, mailbox: Mailbox) -> float:
         """How many seconds the mailbox of a refused account is left alone; 0 when something was repaired."""
