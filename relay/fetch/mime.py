@@ -38,6 +38,7 @@ class Leaf:
     attached: bool
     content_id: str
     is_encrypted: bool = False
+    is_returned: bool = False
     mail: "Parsed | None" = None
 
 
@@ -83,6 +84,11 @@ def _walk(message: "Message[str, str]", parsed: Parsed) -> Iterator[Leaf]:
     elif isinstance(payload, list):
         if declared == "multipart/encrypted":
             yield Leaf("", b"", attached=True, content_id="", is_encrypted=True)
+        elif declared == "multipart/report":
+            # RFC 6522: words for people, words for machines, and the mail that came back, which is no news.
+            for part in payload[:1]:
+                yield from _walk(part, parsed)
+            yield Leaf("", b"", attached=True, content_id="", is_returned=True)
         elif declared.startswith("multipart/"):
             for part in payload:
                 yield from _walk(part, parsed)

@@ -63,6 +63,8 @@ class _Reading:
                 self._message(leaf.mail, leaf.name, parent, depth)
             elif leaf.is_encrypted:
                 self._add(Part(0, Kind.UNKNOWN, leaf.name, parent=parent, flaw=Flaw.ENCRYPTED))
+            elif leaf.is_returned:
+                self._add(Part(0, Kind.MESSAGE, leaf.name, parent=parent, flaw=Flaw.RETURNED))
             else:
                 shown = bool(leaf.content_id) and leaf.content_id in parsed.shown
                 self._take(Packed(leaf.name, leaf.data), parent, depth, attached=leaf.attached, shown=shown)

@@ -222,6 +222,17 @@ def test_a_forwarded_mail_in_base64_is_opened_all_the_same():
     assert kinds(read(head + inner)) == [Kind.MESSAGE, Kind.PDF]
 
 
+def test_an_invoice_of_our_own_that_came_back_is_none_that_came_in():
+    inner = mail(("f.pdf", pdf())).as_bytes()
+    report = (
+        b"Subject: Undelivered Mail Returned to Sender\r\nContent-Type: multipart/report; boundary=x\r\n\r\n"
+        b"--x\r\n\r\nIt failed.\r\n--x\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n"
+        b"--x\r\nContent-Type: message/rfc822\r\n\r\n" + inner + b"\r\n--x--\r\n"
+    )
+    (part,) = read(report).facts.parts
+    assert part.flaw is Flaw.RETURNED
+
+
 def test_what_was_read_survives_the_way_to_the_parent():
     contents = read(mail(("f.pdf", pdf(xml=cii())), ("a.png", png()), ("x.pdf", b"%PDF-1")))
     assert read_contents(write_contents(contents)) == contents

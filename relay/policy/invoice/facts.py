@@ -54,6 +54,7 @@ class Flaw(StrEnum):
     BURSTS = "bursts"
     DOCTYPE = "doctype"
     BROKEN = "broken"
+    RETURNED = "returned"
 
 
 @dataclass(frozen=True, slots=True)

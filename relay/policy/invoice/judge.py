@@ -22,6 +22,7 @@ _FLAWS = {
     Flaw.BURSTS: "unpacked it would be unreasonably large",
     Flaw.DOCTYPE: "its XML begins with a DOCTYPE, which no invoice needs and no safe program reads",
     Flaw.BROKEN: "it is damaged, or not what it begins as",
+    Flaw.RETURNED: "a report about a mail that was sent from here, with that mail in it",
 }
 _NEVER = {
     Kind.PICTURE: "a picture of a kind that Fast input does not take",
@@ -126,7 +127,7 @@ def judge(mail: MailFacts, taste: Taste) -> Judgement:
 def _out_of_question(part: Part, mail: MailFacts, taste: Taste) -> Left | None:
     """Why a part is left without being scored, if it is."""
     if part.flaw is not None:
-        ornament = part.kind in IMAGES and part.shown
+        ornament = part.flaw is Flaw.RETURNED or (part.kind in IMAGES and part.shown)
         return Left(part.number, Fate.SKIPPED if ornament else Fate.PARKED, _FLAWS[part.flaw], part.flaw)
     if part.kind in _NEVER:
         return Left(part.number, Fate.SKIPPED, _NEVER[part.kind])

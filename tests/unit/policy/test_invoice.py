@@ -121,7 +121,7 @@ def test_other_xml_is_skipped(business, why):
     assert reason(decide(part(0, Kind.XML, "invoice.xml", business=business))).reason == why
 
 
-@pytest.mark.parametrize("flaw", Flaw)
+@pytest.mark.parametrize("flaw", [each for each in Flaw if each is not Flaw.RETURNED])
 def test_what_cannot_be_looked_into_waits_for_a_person(flaw):
     judged = decide(part(0, Kind.PDF, "x.pdf", flaw=flaw))
     assert reason(judged).fate is Fate.PARKED
@@ -212,6 +212,12 @@ def test_an_invoice_is_known_by_supplier_number_and_total():
 def test_without_an_amount_the_octets_are_the_invoice(total):
     business = Business("UBL", "Invoice", Paper.INVOICE, "1", "BE1", "", "EUR", total)
     assert identities(part(0, Kind.XML, business=business)) == ("sha256:digest-0",)
+
+
+def test_a_mail_of_ours_that_came_back_is_skipped():
+    judged = decide(part(0, Kind.MESSAGE, flaw=Flaw.RETURNED), subject="Undelivered: Factuur 12")
+    assert (taken(judged), judged.is_parked) == ([], False)
+    assert judged.reason == "a report about a mail that was sent from here, with that mail in it"
 
 
 @pytest.mark.parametrize(
