@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from relay.clock import SystemClock
+from relay.config.certificate import Certificate, load_certificate
 from relay.config.difference import NEED_RESTART
 from relay.config.errors import ConfigErrors
 from relay.config.keyring import Active, Keyring
@@ -88,7 +89,7 @@ class Worker:
         self._journal = Journal()
         self._servers: list[Server] = []
         self._web: WebServer | None = None
-        self._tls: ssl.SSLContext | None = None
+        self._certificate: Certificate | None = None
         self._logins: LoginGuard | None = None
         self._reload_now = asyncio.Event()
         self._trouble = "starting"
@@ -196,7 +197,7 @@ class Worker:
             return Session(outside, desk, peer)
 
         if self._settings.tls is not None:
-            self._tls = _tls_context(self._settings)
+            self._show(load_certificate(self._settings.tls))
         for listener, gates in (
             (listeners.submission, submission),
             (listeners.submissions, submission),
@@ -237,8 +238,13 @@ class Worker:
         )
 
     def _tls_now(self) -> ssl.SSLContext:
-        assert self._tls is not None  # noqa: S101 -- the configuration was checked: TLS listeners have a certificate
-        return self._tls
+        assert self._certificate is not None  # noqa: S101 -- the configuration was checked: TLS needs a certificate
+        return self._certificate.context
+
+    def _show(self, certificate: Certificate) -> None:
+        """Show this certificate from the next handshake on."""
+        self._certificate = certificate
+        self._journal.certificate_ends(certificate.until)
 
     async def _stop(self, background: list["asyncio.Task[None]"]) -> None:
         """First no new mail, then no new attempts, then nothing."""
@@ -286,6 +292,7 @@ class Worker:
             "sessions": sum(server.sessions for server in self._servers),
             "in_hand": self._dispatcher.in_hand,
             "config_error": str(error) if error else "",
+            "certificate_until": self._certificate.until if self._certificate else None,
             "locked": list(self._logins.locked()) if self._logins else [],
         }
 
@@ -323,14 +330,17 @@ class Worker:
     async def _take_over(self, change: Change) -> None:
         try:
             active = _activate(self._watcher)
-            tls = _tls_context(change.after.settings) if change.after.settings.tls is not None else self._tls
+            tls = change.after.settings.tls
+            certificate = load_certificate(tls) if tls is not None else None
         except (SecretError, ValueError, OSError) as error:
             # A key or certificate went away or went bad just now: seen again at each look, until it is there.
             if str(error) != self._not_taken_because:
                 self._reload_failed(str(error))
             self._not_taken, self._not_taken_because = change, str(error)
             return
-        self._active, self._tls = active, tls
+        self._active = active
+        if certificate is not None:
+            self._show(certificate)
         self._not_taken, self._not_taken_because = None, ""
         self._journal.config_is_broken(broken=False)
         data: dict[str, Json] = {
@@ -377,14 +387,6 @@ def _activate(watcher: Watcher) -> Active:
 def _needs_restart(change: Change) -> bool:
     before, after = change.before.settings, change.after.settings
     return any(getattr(before, name) != getattr(after, name) for name in NEED_RESTART)
-
-
-def _tls_context(settings: Settings) -> ssl.SSLContext:
-    assert settings.tls is not None  # noqa: S101 -- asked only then
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(settings.tls.certificate, settings.tls.key)
-    return context
 
 
 def _bind(where: Endpoint) -> socket.socket:

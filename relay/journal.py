@@ -53,6 +53,12 @@ class Journal:
             registry=registry,
             multiprocess_mode="mostrecent",
         )
+        self._certificate = Gauge(
+            "relay_certificate_expires",
+            "When the listeners' certificate expires, in seconds since the epoch.",
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
         self._by_type = {kind: self._events.labels(kind.value) for kind in EventType}
         self._broken.set(0)
 
@@ -72,6 +78,10 @@ class Journal:
     def config_is_broken(self, *, broken: bool) -> None:
         """Note whether the files on disk are wrong."""
         self._broken.set(int(broken))
+
+    def certificate_ends(self, until: float) -> None:
+        """Note when the certificate of the listeners expires."""
+        self._certificate.set(until)
 
 
 def metrics_page() -> bytes:

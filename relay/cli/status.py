@@ -13,6 +13,9 @@ from relay.store.facts import Fact
 from relay.store.spool import Spool, State, WorkerStatus
 from relay.webhooks.progress import KIND, Progress
 
+# Whoever renews certificates by program does it a month before; two weeks before, that program has failed.
+_EXPIRING = 14 * 86400
+
 Found = tuple[Sequence[WorkerStatus], Mapping[State, int], Sequence[Fact], int]
 
 
@@ -30,7 +33,7 @@ def status(*, config: ConfigOption = DEFAULT_CONFIG, store: StoreOption = "", as
         return workers, counts, await spool.facts.list(KIND), await _mailboxes_in_trouble(spool)
 
     workers, counts, webhooks, mailboxes = visit(config, store, look)
-    attention = [*needs_attention(workers), *_failing(webhooks, now), *_unread(mailboxes)]
+    attention = [*needs_attention(workers), *_expiring(workers, now), *_failing(webhooks, now), *_unread(mailboxes)]
     if as_json:
         queue = {state.value: counts.get(state, 0) for state in (State.QUEUED, State.HELD)}
         print_json({"healthy": not attention, "attention": attention, "queue": queue, "workers": _as_json(workers)})
@@ -50,6 +53,15 @@ def needs_attention(workers: Sequence[WorkerStatus]) -> list[str]:
         *(f"the configuration is wrong, the last good one stays: {error}" for error in sorted(errors)),
         *(f"logins of {lock} are locked for a while: too many were refused" for lock in sorted(locks)),
     ]
+
+
+def _expiring(workers: Sequence[WorkerStatus], now: float) -> Iterator[str]:
+    """A certificate that nobody has renewed in time, in a sentence."""
+    ends = [until for worker in workers if isinstance(until := worker.detail.get("certificate_until"), float)]
+    if ends and min(ends) < now:
+        yield f"the listeners' certificate expired {ago(now - min(ends))} ago: replace the files that tls names"
+    elif ends and min(ends) < now + _EXPIRING:
+        yield f"the listeners' certificate expires in {ago(min(ends) - now)}: replace the files that tls names"
 
 
 def _listed(value: Json) -> list[Json]:

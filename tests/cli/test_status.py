@@ -33,6 +33,25 @@ async def test_a_wrong_configuration_is_told_with_its_place(place, store):
     assert (await place.ask("status", "--json")).json["healthy"] is False
 
 
+async def test_a_certificate_that_nobody_renews(place, store):
+    for days, told in ((13, "expires in 13 d"), (-2, "expired 2 d")):
+        until = time.time() + days * 86400 + 0.5 * (1 if days > 0 else -1) * 3600
+        await store.spool.heartbeat(now=time.time(), detail=DETAIL | {"certificate_until": until})
+        ended = await place.ask("status")
+        assert ended.code == 1
+        assert f"! the listeners' certificate {told}" in ended.out
+    await store.spool.heartbeat(now=time.time(), detail=DETAIL | {"certificate_until": time.time() + 15 * 86400})
+    assert (await place.ask("status")).code == 0
+
+
+async def test_locks_of_logins(place, store):
+    await store.spool.heartbeat(now=time.time(), detail=DETAIL | {"locked": ["user web", "192.0.2.0/24"]})
+    ended = await place.ask("status")
+    assert ended.code == 1
+    assert "! logins of user web are locked for a while: too many were refused" in ended.out
+    assert "! logins of 192.0.2.0/24 are locked for a while" in ended.out
+
+
 async def test_nobody_at_work(place, store):
     await store.spool.heartbeat(now=time.time() - 3600, detail=DETAIL)
     ended = await place.ask("status")
