@@ -234,6 +234,7 @@ class Limits(Model):
         default=100, description="Errors of one peer in ten minutes, beyond its mail, before it is turned away."
     )
     errors_per_session: Count = Field(default=10, description="Refused commands before a session is cut.")
+    greeting_pause: Duration = duration("1s", "How long other servers wait for our greeting; robots do not.")
     idle_timeout: Duration = duration("5m", "Silence after which a session is cut (RFC 5321 4.5.3.2.7: 5 minutes).")
     data_timeout: Duration = duration("15m", "How long the octets of one message may take to come in.")
     receiving_bytes: Size = size("256MiB", "Octets of messages in reception at once in one worker; beyond it, 452.")

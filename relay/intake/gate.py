@@ -80,6 +80,16 @@ class Gate(Protocol):
         """Whether AUTH belongs on this listener at all; the edge adds: only under TLS."""
         ...
 
+    @property
+    def greeting_pause(self) -> float:
+        """Seconds that the peer has to wait for our greeting; who speaks meanwhile is no mail server."""
+        ...
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether a peer is refused that does not wait for an answer where it has to (RFC 2920 3.1)."""
+        ...
+
     def connect(self) -> Reply:
         """Answer a new connection: 220, or 421 when there are too many."""
         ...

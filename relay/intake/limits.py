@@ -123,6 +123,10 @@ class Errors:
         for name in names_of(peer):
             self._taken.add(name, now=now)
 
+    def has_brought_mail(self, peer: IpAddress, *, now: float) -> bool:
+        """Whether a message was taken from this peer lately."""
+        return self._taken.total(names_of(peer)[0], now=now) > 0
+
     def judge(self, peer: IpAddress, *, now: float, most: int) -> Misconduct:
         """How a peer with at most `most` errors, or of a network with a few times that, is to be treated."""
         worst = 0.0

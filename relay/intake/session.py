@@ -151,6 +151,17 @@ class Session:
         """See Gate.offers_login."""
         return self._desk.offers_login()
 
+    @property
+    def greeting_pause(self) -> float:
+        """See Gate.greeting_pause. Who has brought mail of late is not kept waiting."""
+        known = self._office.errors.has_brought_mail(self._peer.address, now=self._office.clock.now())
+        return 0.0 if known or not self.is_strict else self._settings.limits.greeting_pause
+
+    @property
+    def is_strict(self) -> bool:
+        """See Gate.is_strict. Apps are let alone: they are told what is wrong, and are not robots."""
+        return self._desk.origin is Origin.MX and self._is_stranger
+
     def connect(self) -> Reply:
         """See Gate.connect."""
         limits = self._settings.limits

@@ -83,6 +83,12 @@ class Connection(Wire):
         if not greeting.is_positive:
             return self._hang_up(greeting)
         self._watch()
+        if self._gate.greeting_pause:
+            await self._pause(self._gate.greeting_pause, until_heard=True)
+            if len(self._lines):
+                self._refuse("connect", replies.SPOKE_FIRST)
+                self._hang_up()
+                raise Gone
         self._out.append(f"{greeting.code} {self._gate.hostname} {greeting.text or 'ESMTP'}")
         while True:
             if self._surroundings.stopping and not self._in_transaction:
@@ -125,6 +131,13 @@ class Connection(Wire):
             self._surroundings.report(verb, self._peer, error)
             self._recover(verb)
             self._say(replies.INTERNAL_TROUBLE)
+
+    def _demand_patience(self, verb: str) -> None:
+        """RFC 2920 3.1: nothing may follow this command before it is answered. Raises Gone for who does not wait."""
+        if self._gate.is_strict and len(self._lines):
+            self._refuse(verb, replies.DID_NOT_WAIT)
+            self._hang_up()
+            raise Gone
 
     def _refuse(self, verb: str, reply: Reply) -> None:
         """Answer with a refusal that is ours and not the gate's, and let the gate know."""

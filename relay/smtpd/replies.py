@@ -52,6 +52,8 @@ TLS_FIRST = Reply(538, "5.7.11", "Encryption is required, say STARTTLS first")
 TLS_NEEDED = Reply(530, "5.7.10", "REQUIRETLS is for sessions under TLS")
 NON_ASCII_ADDRESS = Reply(553, "5.6.7", "This address needs SMTPUTF8")
 NO_RECIPIENTS = Reply(554, "5.5.1", "No valid recipients")
+SPOKE_FIRST = Reply(554, "5.5.1", "Wait for the greeting before you speak")
+DID_NOT_WAIT = Reply(554, "5.5.1", "Wait for the answer to this command")
 INJECTION = Reply(554, "5.5.1", "Nothing may follow STARTTLS before TLS is on")
 
 

@@ -60,11 +60,13 @@ class SessionCommands(Connection):
 
     async def smtp_EHLO(self, argument: str | None) -> None:
         """Answer with what is on offer."""
+        self._demand_patience("EHLO")
         self._greet(argument, esmtp=True)
         self._out.extend(self._offers())
 
     async def smtp_HELO(self, argument: str | None) -> None:
         """Answer without offers."""
+        self._demand_patience("HELO")
         self._greet(argument, esmtp=False)
         self._out.append(f"250 {self._gate.hostname}")
 

@@ -137,6 +137,7 @@ class Session(SessionCommands):
 
     async def smtp_DATA(self, argument: str | None) -> None:
         """Take a message up to its dot."""
+        self._demand_patience("DATA")
         transaction = self._ready_for_content()
         if transaction.writer is not None:
             raise Refused(replies.CHUNKS_BEGUN)

@@ -277,3 +277,21 @@ async def test_a_store_in_trouble_lets_right_logins_in(front, monkeypatch) -> No
     assert (await front.submission(APP).login("web", PASSWORD)).code == 235
     guess(front, "web", APP, MOST_OF_PEER)
     assert (await front.submission(APP).login("web", PASSWORD)).code == 454
+
+
+# Patience.
+
+
+async def test_strangers_wait_for_the_greeting_until_they_have_brought_mail(front) -> None:
+    front.configure(limits={"greeting_pause": "2s"})
+    stranger = front.mx(ELSEWHERE)
+    assert stranger.is_strict
+    assert stranger.greeting_pause == 2
+    assert (await send(stranger, "<a@outside.example>", "<bakery@my.relay.example>")).code == 250
+    assert front.mx(ELSEWHERE).greeting_pause == 0
+    assert front.mx(ELSEWHERE).is_strict
+    front.clock.at += 1200
+    assert front.mx(ELSEWHERE).greeting_pause == 2
+    for session in (front.mx("127.0.0.1"), front.mx("192.0.2.1"), front.submission(ELSEWHERE)):
+        assert session.greeting_pause == 0
+        assert not session.is_strict

@@ -48,6 +48,8 @@ class RecordingGate:
     limits: SessionLimits = WIDE
     offers_login: bool = True
     delay: float = 0.0
+    greeting_pause: float = 0.0
+    is_strict: bool = False
     hostname: str = "relay.example"
     greeting: Reply = field(default_factory=lambda: Reply(220, "", "ESMTP ready"))
     on_accept: Callable[[], "asyncio.Future[None]"] | None = None
