@@ -92,6 +92,7 @@ class Worker:
         self._certificate: Certificate | None = None
         self._logins: LoginGuard | None = None
         self._reload_now = asyncio.Event()
+        self._release_now = asyncio.Event()
         self._trouble = "starting"
         self._not_taken: Change | None = None
         self._not_taken_because = ""
@@ -133,7 +134,7 @@ class Worker:
                     tasks.create_task(self._every(_EXPIRE, self._dispatcher.policies.tidy)),
                     tasks.create_task(self._every(_COUNTED, self._dispatcher.tls_results.flush)),
                     tasks.create_task(self._every(_REPORTS, self._tls_reports.send_due)),
-                    tasks.create_task(self._every(_HELD, self._dispatcher.release_held)),
+                    tasks.create_task(self._every(_HELD, self._dispatcher.release_held, now=self._release_now)),
                     tasks.create_task(self._every(_RECHECK, self._dispatcher.domains.recheck)),
                     tasks.create_task(self._keep_config()),
                     tasks.create_task(self._courier.run()),
@@ -262,9 +263,14 @@ class Worker:
         self._courier.wake()
 
     async def _every(
-        self, seconds: float, work: Callable[[], Awaitable[None]], done: Callable[[], None] = lambda: None
+        self,
+        seconds: float,
+        work: Callable[[], Awaitable[None]],
+        done: Callable[[], None] = lambda: None,
+        *,
+        now: asyncio.Event | None = None,
     ) -> None:
-        """Do `work` again and again; a store in trouble is no reason to give up."""
+        """Do `work` again and again, and whenever `now` is set; a store in trouble is no reason to give up."""
         while True:
             try:
                 await work()
@@ -274,7 +280,13 @@ class Worker:
             except Exception as error:
                 self._emit(EventType.FAULT, {"error": f"{type(error).__name__}: {error}"})
                 log.exception("background work failed unexpectedly")
-            await asyncio.sleep(seconds)
+            if now is None:
+                await asyncio.sleep(seconds)
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await now.wait()
+            now.clear()
 
     async def _beat(self) -> None:
         freed = await self._spool.heartbeat(now=self._clock.now(), detail=self._detail())
@@ -325,7 +337,7 @@ class Worker:
                 self._journal.config_is_broken(broken=False)
             if full:
                 # Somebody repaired something and says so: what waits for it need not wait for the next look.
-                await self._release()
+                self._release_now.set()
 
     async def _take_over(self, change: Change) -> None:
         try:
@@ -352,14 +364,8 @@ class Worker:
         if _needs_restart(change):
             data["restart"] = "listeners, store, dns and workers change at the next start"
         self._emit(EventType.RELOADED, data)
-        await self._release()
-
-    async def _release(self) -> None:
-        try:
-            await self._dispatcher.release_held()
-        except SpoolError as error:
-            # The configuration counts all the same, and the next look at what is held is not far.
-            log.warning("what is held cannot be looked at now", error=str(error))
+        # Beside this: it may take long, and the next change must not wait for it.
+        self._release_now.set()
 
     def _reload_failed(self, error: str) -> None:
         self._journal.config_is_broken(broken=True)
