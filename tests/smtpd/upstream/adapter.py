@@ -58,6 +58,8 @@ class HandlerGate:
         self.hostname = options.get("hostname") or socket.getfqdn()
         self.offers_login = True
         self.delay = 0.0
+        self.greeting_pause = 0.0
+        self.is_strict = False
         size = options.get("data_size_limit", 2**25) or 2**40
         self.limits = SessionLimits(size, 1000, 100, options.get("timeout", 300), 300)
         self._envelope = aiosmtpd.smtp.Envelope()
