@@ -88,17 +88,39 @@ def demo(
     from relay.sandbox.prepare import prepare as make
 
     make(folder)
+    ports = _ports(config)
+    asyncio.run(forget_names(config))
 
     def say_at_once(text: str) -> None:
         typer.echo(text)
 
     try:
-        failed = _run_until_told(run_demo(config, folder, _ports(config), say=say_at_once, stay=not leave))
+        failed = _run_until_told(run_demo(config, folder, ports, say=say_at_once, stay=not leave))
     except OSError as error:
         hint = "; is another one running?" if error.errno == EADDRINUSE else ""
         raise Failure(ExitCode.UNAVAILABLE, f"relay: the demonstration cannot start: {error}{hint}") from None
     if failed or (failed is None and leave):
         raise typer.Exit(ExitCode.ATTENTION)
+
+
+async def forget_names(config: Path) -> None:
+    """Every run has a world of its own: what an earlier one published is not known any more, rather than gone."""
+    from relay.cli.reading import read_settings
+    from relay.clock import SystemClock
+    from relay.facts.domains import KIND
+    from relay.store.open import store_path, visit_spool
+
+    store = read_settings(config).store
+    if not store_path(store).exists():
+        return
+    spool = visit_spool(store, clock=SystemClock())
+    await spool.start()
+    try:
+        while facts := await spool.facts.list(KIND):
+            for fact in facts:
+                await spool.facts.drop(fact)
+    finally:
+        await spool.stop()
 
 
 def _run_until_told(work: Coroutine[None, None, T]) -> T | None:
