@@ -65,7 +65,8 @@ class Stage(StrEnum):
 class MailRecord:
     """What became of a mail: how many documents were handed on, what was parked, and why nothing came of it.
 
-    `sent` names the mails that took documents on, where they went by mail.
+    `sent` names the mails that took documents on, where they went by mail. `place` says where the mail lay when it was
+    last seen (account and folder, UIDVALIDITY, UID), and `digest` what it was, once it has been read.
     """
 
     stage: Stage
@@ -77,6 +78,8 @@ class MailRecord:
     reason: str = ""
     tries: int = 0
     sent: tuple[str, ...] = ()
+    place: str = ""
+    digest: str = ""
 
     @classmethod
     def of(cls, fact: Fact) -> Self:

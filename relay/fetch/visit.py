@@ -134,9 +134,10 @@ class Visit:
             self.state = replace(self.state, uid=head.uid)
 
     async def _mail(self, session: ImapSession, head: Head) -> None:
-        record = await self._ledger.mail(head.key)
+        head, record = await self._recall(session, head)
         if record is None:
-            record = MailRecord(Stage.EXTRACTED, self._tools.clock.now(), head.message_id)
+            place = self._place(head)
+            record = MailRecord(Stage.EXTRACTED, self._tools.clock.now(), head.message_id, place=place)
             self.state = replace(self.state, mails=self.state.mails + 1)
         if record.stage is Stage.EXTRACTED:
             record = await self._extract(session, head, record)
@@ -145,6 +146,39 @@ class Visit:
         if record.stage is Stage.DELIVERED:
             await session.mark(head.uid, self._mailbox.after, self._mailbox.move_to)
             await self._ledger.note_mail(head.key, replace(record, stage=Stage.DONE))
+
+    async def _recall(self, session: ImapSession, head: Head) -> tuple[Head, MailRecord | None]:
+        """What is known of a mail, and the name by which it is: another mail may look the same from outside.
+
+        Only a mail at a new place with the name of an earlier one is read to compare the two; not when all mails
+        have new places, which says nothing about any of them.
+        """
+        record, place = await self._ledger.mail(head.key), self._place(head)
+        if record is None or record.place == place:
+            return head, record
+        if record.digest:
+            renumbered = head.uid <= self.state.rescan and _series(record.place) != _series(place)
+            digest = record.digest if renumbered else await self._digest(session, head)
+            if digest != record.digest:
+                head = replace(head, key=f"{head.key} {digest or place}")
+                return head, await self._ledger.mail(head.key)
+        elif record.stage is Stage.DONE and self._is_readable(head):
+            # It was too large then, or gone before it could be read.
+            return head, None
+        record = replace(record, place=place)
+        await self._ledger.note_mail(head.key, record)
+        return head, record
+
+    async def _digest(self, session: ImapSession, head: Head) -> str:
+        """Names what a mail holds; empty when the server does not give it."""
+        async with self._tools.bodies:
+            return _digest_of(await session.body(head.uid) or b"")
+
+    def _is_readable(self, head: Head) -> bool:
+        return not (head.only_text or head.size > self._settings.message_size or self._desk.is_ours(head))
+
+    def _place(self, head: Head) -> str:
+        return f"{self.state.account}.{self.state.validity}.{head.uid}"
 
     async def _extract(self, session: ImapSession, head: Head, record: MailRecord) -> MailRecord:
         """What is in the mail, and where it went."""
@@ -158,7 +192,7 @@ class Visit:
             body = await session.body(head.uid)
             if body is None:
                 return await self._withheld(session, head, record)
-            return await self._desk.take(head, record, body)
+            return await self._desk.take(head, replace(record, digest=_digest_of(body)), body)
 
     async def _withheld(self, session: ImapSession, head: Head, record: MailRecord) -> MailRecord:
         """Some servers say OK and send no mail; others have deleted it meanwhile."""
@@ -168,6 +202,15 @@ class Visit:
             return await self._desk.leave(head, record, "the server does not hand the mail out", parked=True)
         await self._ledger.note_mail(head.key, replace(record, tries=record.tries + 1))
         raise MailboxError(MailboxFault.TROUBLE, "the server does not hand a mail out")
+
+
+def _series(place: str) -> str:
+    """What a UID counts in: account, folder and UIDVALIDITY."""
+    return place.rpartition(".")[0]
+
+
+def _digest_of(mail: bytes) -> str:
+    return hashlib.sha256(mail).hexdigest()[:40] if mail else ""
 
 
 def _account(box: Mailbox) -> str:

@@ -14,6 +14,7 @@ from relay.config.snapshot import Snapshot
 from relay.events import EventType
 from relay.fetch.ledger import MAILBOX, Stage
 from relay.imap.faults import MailboxError, MailboxFault
+from relay.imap.session import ImapSession
 from relay.policy.company import After, FastInput, Language, SecretKind, SecretRef
 from relay.store.spool import Selection
 from relay.store.sqlite.spool import SqliteSpool
@@ -105,6 +106,64 @@ async def test_a_mail_that_is_moved_away_and_back_is_known_again(house):
     await house.look()
     assert len(house.api.requests) == 1
     assert (await house.state()).mails == 1
+
+
+def alike(*marks):
+    """Mails that differ in their attachments alone: the same fields, the same size."""
+    return [mail(("factuur.xml", ubl(inside=f"<cbc:Note>{mark}</cbc:Note>", number=mark))) for mark in marks]
+
+
+async def test_another_mail_that_looks_the_same_from_outside_is_read_too(house):
+    first, second = alike("A-1", "A-2")
+    assert len(first.as_bytes()) == len(second.as_bytes())
+    await house.put(first)
+    await house.look()
+    await house.put(second)
+    await house.look()
+    await house.look()
+    assert len(house.api.requests) == 2
+    assert [record.documents for record in await house.history()] == [1, 1]
+    assert (await house.state()).mails == 2
+
+
+async def test_a_mail_is_compared_once_when_it_lies_elsewhere_and_never_because_of_new_numbers(house, monkeypatch):
+    await asyncio.to_thread(_create, house, "In")
+    house.configure(folder="In")
+    await house.look()
+    for each in (invoice(1), *alike("A-1", "A-2")):
+        await house.put(each, folder="In")
+    await house.look()
+    bodies = []
+    fetch = ImapSession.body
+
+    async def count(session, uid):
+        bodies.append(uid)
+        return await fetch(session, uid)
+
+    monkeypatch.setattr("relay.imap.session.ImapSession.body", count)
+    await asyncio.to_thread(house.mailboxes.number_anew, house.user, "In")
+    await house.look()
+    # One of the two that are alike is recognised by its octets.
+    assert len(bodies) == 1
+    await house.look()
+    assert len(bodies) == 1
+    assert len(house.api.requests) == 3
+    assert (await house.state()).mails == 3
+
+
+async def test_a_mail_that_was_gone_when_it_was_to_be_read_is_read_when_it_is_back(house, monkeypatch):
+    async def nothing(*_):
+        return None
+
+    with monkeypatch.context() as patch:
+        patch.setattr("relay.imap.session.ImapSession.body", nothing)
+        patch.setattr("relay.imap.session.ImapSession.is_there", nothing)
+        await house.put(lost := invoice(1))
+        await house.look()
+    assert [record.reason for record in await house.history()] == ["the mail was gone before it could be read"]
+    await house.put(lost)
+    await house.look()
+    assert house.api.names == ["factuur 1.pdf"]
 
 
 async def test_the_same_invoice_in_two_mails_goes_once(house):
