@@ -30,6 +30,7 @@ class Action(StrEnum):
     DELAYED = "delayed"
     DELIVERED = "delivered"
     RELAYED = "relayed"
+    EXPANDED = "expanded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ _HEADLINES = {
         "Your message was passed on",
         "was passed on to a host that sends no further notice, for:",
     ),
+    Action.EXPANDED: ("Your message was passed on", "was passed on to several addresses, for:"),
 }
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 

@@ -79,6 +79,7 @@ PROOFS = {
     "http-client": (Offence("web/offence.py", "import httpx2"),),
     "mailboxes": (Offence("delivery/offence.py", "import pikepdf"), Offence("fetch/offence.py", "import imapclient")),
     "templates": (Offence("web/offence.py", "import jinja2"),),
+    "bounces": (Offence("fetch/offence.py", "import flufl.bounce"),),
     "jwt": (Offence("web/offence.py", "import joserfc"),),
     "metrics": (Offence("web/offence.py", "import prometheus_client"),),
     "terminal": (Offence("supervisor.py", "import rich"), Offence("app.py", "import typer")),

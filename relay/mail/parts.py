@@ -1,0 +1,123 @@
+"""The parts of a mail that a machine has to read, however badly it was written: bounded, and never an error.
+
+In charge of finding fields and parts in octets with any line ends and of undoing transfer encodings. Does not go into
+messages within a message, and is for looking only: nothing that is sent on is made of what this gives.
+"""
+
+import binascii
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+# How much of a mail is looked at, and how deep.
+MOST_OCTETS = 256 * 1024
+_MOST_DEPTH = 8
+_MOST_PARTS = 100
+_MOST_FIELDS = 500
+_MOST_VALUE = 4000
+
+_BLANK_LINE = re.compile(rb"\n[ \t]*\n")
+_NAME = re.compile(r"[!-9;-~]{1,100}")
+_PARAMETER = re.compile(r";[ \t]*([A-Za-z0-9_*'.-]{1,40})[ \t]*=[ \t]*(?:\"([^\"]{0,300})\"|([^\s;\"]{1,300}))")
+_KIND = re.compile(r"[ \t]*([a-z0-9._+-]{1,60}/[a-z0-9._+-]{1,60})")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+
+Fields = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part without parts of its own: its type in lower case, its fields, and its octets with LF line ends."""
+
+    kind: str
+    fields: Fields
+    body: bytes
+
+
+def read_parts(data: bytes) -> tuple[Part, ...]:
+    """The leaves of a mail in their order; at most 256 KiB, 8 levels and 100 parts of it are looked at."""
+    return tuple(part for part, _ in zip(_walk(_plain(data), "text/plain", 0), range(_MOST_PARTS), strict=False))
+
+
+def read_header(data: bytes) -> Fields:
+    """The fields at the beginning of a mail, up to the first empty line."""
+    return read_fields(_split(_plain(data))[0])
+
+
+def read_fields(block: bytes) -> Fields:
+    """Fields with their names in lower case and their values unfolded. What is none is passed over."""
+    fields: list[tuple[str, list[str]]] = []
+    for line in block.decode("utf-8", "replace").split("\n"):
+        if line[:1] in (" ", "\t"):
+            if fields and sum(map(len, fields[-1][1])) < _MOST_VALUE:
+                fields[-1][1].append(line.strip())
+            continue
+        name, colon, value = line.partition(":")
+        if colon and _NAME.fullmatch(name.rstrip()) and len(fields) < _MOST_FIELDS:
+            fields.append((name.rstrip().lower(), [value.strip()]))
+    return tuple((key, " ".join(pieces)[:_MOST_VALUE].strip()) for key, pieces in fields)
+
+
+def value_of(fields: Fields, key: str) -> str:
+    """The first field of that name, "" when there is none."""
+    return next((value for name, value in fields if name == key), "")
+
+
+def kind_of(fields: Fields, default: str = "text/plain") -> tuple[str, dict[str, str]]:
+    """The type of Content-Type in lower case and its parameters."""
+    value = value_of(fields, "content-type")
+    found = _KIND.match(value.lower())
+    if found is None:
+        return default, {}
+    return found[1], {name.lower(): quoted or bare for name, quoted, bare in _PARAMETER.findall(value)}
+
+
+def _plain(data: bytes) -> bytes:
+    return data[:MOST_OCTETS].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _split(data: bytes) -> tuple[bytes, bytes]:
+    if data.startswith(b"\n"):
+        return b"", data[1:]
+    end = _BLANK_LINE.search(data)
+    return (data, b"") if end is None else (data[: end.start()], data[end.end() :])
+
+
+def _walk(data: bytes, default: str, depth: int) -> Iterator[Part]:
+    header, body = _split(data)
+    fields = read_fields(header)
+    kind, parameters = kind_of(fields, default)
+    boundary = parameters.get("boundary", "")
+    if not kind.startswith("multipart/") or not boundary or depth == _MOST_DEPTH:
+        yield Part(kind, fields, _decode(body, value_of(fields, "content-transfer-encoding")))
+        return
+    inner = "message/rfc822" if kind == "multipart/digest" else "text/plain"
+    for piece in _pieces(body, boundary.encode("utf-8", "replace")):
+        yield from _walk(piece, inner, depth + 1)
+
+
+def _pieces(body: bytes, boundary: bytes) -> Iterator[bytes]:
+    delimiter = re.compile(rb"(?m)^--" + re.escape(boundary) + rb"(--)?[ \t]*$")
+    start: int | None = None
+    for found in delimiter.finditer(body):
+        if start is not None:
+            yield body[start : max(start, found.start() - 1)]
+        start = found.end() + 1
+        if found[1]:
+            return
+    if start is not None:
+        # The end is missing: cut off on its way, or beyond what we look at.
+        yield body[start:]
+
+
+def _decode(body: bytes, encoding: str) -> bytes:
+    match encoding.lower():
+        case "base64":
+            clean = _NOT_BASE64.sub(b"", body)
+            # One letter more than whole groups carries nothing.
+            clean = clean[: len(clean) - (len(clean) % 4 == 1)]
+            return _plain(binascii.a2b_base64(clean + b"=" * (-len(clean) % 4)))
+        case "quoted-printable":
+            return _plain(binascii.a2b_qp(body))
+        case _:
+            return body
