@@ -32,6 +32,8 @@ class EventType(StrEnum):
     DELAYED = "delayed"
     REPORTED = "reported"
     BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    NOTIFIED = "notified"
     REPLIED = "replied"
     SUSPICIOUS = "suspicious"
     HELD = "held"
@@ -62,7 +64,8 @@ class EventType(StrEnum):
 # What happens to mail, and is told to the app that submitted it.
 MAIL_EVENTS = (
     *(EventType.RECEIVED, EventType.DELIVERED, EventType.DEFERRED, EventType.FAILED, EventType.EXPIRED),
-    *(EventType.DELAYED, EventType.REPORTED, EventType.BOUNCED, EventType.REPLIED),
+    *(EventType.DELAYED, EventType.REPORTED, EventType.BOUNCED, EventType.COMPLAINED, EventType.NOTIFIED),
+    EventType.REPLIED,
     *(EventType.HELD, EventType.RELEASED, EventType.RETRIED, EventType.DROPPED),
 )
 

@@ -10,12 +10,15 @@ from relay.cli.output import clock_time, octets, print_json, print_table, say
 from relay.cli.trouble import ExitCode, Failure
 from relay.events import Event, EventType, Json
 from relay.incoming.kind import kind_in
+from relay.policy.bounce_words import explain_bounce
+from relay.policy.company import Language
 from relay.policy.outcome import Phase
 from relay.store.spool import Entry, Spool
 
 Journey = tuple[Entry, Sequence[Event]]
 
 _BEFORE_MAIL = {Phase.CONNECT, Phase.GREETING, Phase.HELLO, Phase.TLS, Phase.LOGIN}
+_REPORTED = {EventType.BOUNCED, EventType.COMPLAINED, EventType.NOTIFIED}
 _ASKED = {"greeting": "the connection", "content": "the content", "final": "the final dot"}
 
 
@@ -98,7 +101,13 @@ def describe(event: Event) -> Iterator[str]:
     data = event.data
     if event.type is EventType.RECEIVED:
         yield from _describe_arrival(data)
-        return
+    elif event.type in _REPORTED:
+        yield from _describe_bounce(data)
+    else:
+        yield from _describe_step(data)
+
+
+def _describe_step(data: Mapping[str, Json]) -> Iterator[str]:
     yield from _describe_name(data)
     if data.get("host"):
         # What became of TLS is not known of a session that never came to be.
@@ -110,6 +119,7 @@ def describe(event: Event) -> Iterator[str]:
         yield f"answer to {_ASKED.get(phase, phase.upper())}: {data['reply']}"
     elif data.get("text"):
         yield f"{data['text']} ({data['phase']})" if data.get("phase") else str(data["text"])
+    yield from _describe_class(data)
     if data.get("unknown"):
         yield "it may have arrived all the same: the connection was lost after the final dot"
     if data.get("reason"):
@@ -129,6 +139,25 @@ def _describe_answer(data: Mapping[str, Json]) -> Iterator[str]:
         yield f"{data.get('kind', '')} from {data['writer']}, known by its {data.get('tie', '')}{careful}"
     if data.get("by"):
         yield f"by {data['by']}"
+
+
+def _describe_bounce(data: Mapping[str, Json]) -> Iterator[str]:
+    who = f"{data['host']} says" if data.get("host") else "says"
+    status = " ".join(str(data[key]) for key in ("action", "feedback", "status") if data.get(key))
+    if status:
+        yield f"{who}: {status}"
+    if data.get("text"):
+        yield str(data["text"])
+    yield from _describe_class(data)
+    yield f"in {data.get('by', '')}"
+
+
+def _describe_class(data: Mapping[str, Json]) -> Iterator[str]:
+    if not data.get("class"):
+        return
+    said = explain_bounce(str(data["class"]))[Language.EN]
+    yield f"{data['class']}: {said.explanation}"
+    yield f"what to do: {said.advice}"
 
 
 def _describe_arrival(data: Mapping[str, Json]) -> Iterator[str]:

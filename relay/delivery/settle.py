@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from relay.events import Event, EventType, Json
 from relay.mail.envelope import Notify
 from relay.mail.report import Action as ReportAction
+from relay.policy.bounce_class import classify_bounce
 from relay.policy.decision import Hold
 from relay.policy.home import is_home_lost
 from relay.policy.outcome import Action, Outcome, is_repairable
@@ -170,7 +171,10 @@ def _held(case: _Case, change: Change) -> Settlement:
 
 
 def _failed(case: _Case, change: Change) -> Settlement:
-    event = case.attempt_event(EventType.EXPIRED if change.state is State.EXPIRED else EventType.FAILED)
+    kind = EventType.EXPIRED if change.state is State.EXPIRED else EventType.FAILED
+    meant = classify_bounce(case.outcome.status, case.outcome.text)
+    data: dict[str, Json] = {"class": meant, "permanent": case.outcome.status.startswith("5")}
+    event = case.attempt_event(kind, **data)
     if case.message.origin is not Origin.SUBMISSION:
         # Promise 7: a writer outside is not told; promise 1: and nothing is thrown away.
         held = case.event(EventType.HELD, reason="it cannot be delivered, and waits for a person")

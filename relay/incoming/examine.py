@@ -46,7 +46,8 @@ class Examiner:
         judged = note_kind(arrival, examined, domain=domain, secrets=secrets)
         if (refusal := await break_loop(arrival, judged, brakes)) is not None:
             return refusal
-        await take_bounces(arrival, examined, judged, spool=self._spool, secrets=secrets)
+        bounces = take_bounces(arrival, examined, judged, spool=self._spool, secrets=secrets)
+        await _careful(bounces, arrival, examined)
         threads = Threads(self._spool, domain, secrets)
         answers = await _careful(find_answers(arrival, examined, judged, threads), arrival, examined)
         if (refusal := await slow_down(arrival, judged, answers, brakes)) is not None:

@@ -7,11 +7,13 @@ from relay.mail.delivery_status import read_delivery_status
 from relay.mail.parts import read_parts
 
 
-def read_bounce(data: bytes) -> Bounce | None:
+def read_bounce(data: bytes, *, guess: bool = True) -> Bounce | None:
     """What the mail tells about mail sent before, None when it is something else.
 
     `data` is the mail or its beginning; 256 KiB of it are looked at. The report for machines counts first, then what is
-    known of programs that write none, then words. Never raises. Takes some milliseconds: call it off the loop.
+    known of programs that write none, then words; the last two only for those who want to `guess`. Never raises. Takes
+    some milliseconds: call it off the loop.
     """
     parts = read_parts(data)
-    return read_complaint(parts) or read_delivery_status(parts) or guess_bounce(data, parts)
+    told = read_complaint(parts) or read_delivery_status(parts)
+    return guess_bounce(data, parts) if told is None and guess else told

@@ -201,11 +201,11 @@ async def test_a_commit_that_fails_promises_nothing(front, monkeypatch, error, r
 
 
 async def test_a_question_to_the_store_that_fails_is_answered_too(front, monkeypatch):
-    async def company_of(queue_id, number):
+    async def find(key):
         raise SpoolError("test")
 
     sent = await send(await front.app(), BAKERY, ANNA)
-    monkeypatch.setattr(front.spool, "company_of", company_of)
+    monkeypatch.setattr(front.spool, "find", find)
     bounce = bounce_address(sent.text, 0, domain=DOMAIN, secrets=(SECRET,))
     assert str(await send(front.mx(), "<>", f"<{bounce}>")).startswith("451 4.3.0")
     assert_tidy(front)

@@ -88,6 +88,14 @@ def test_what_is_not_listed_is_not_told(data: dict[str, str]) -> None:
     assert set(told(stored(EventType.HELD, **data))["data"]) <= set(app_events.DATA)
 
 
+def test_a_class_is_told_with_words_in_every_language() -> None:
+    events = told_together([stored(EventType.BOUNCED, **{"class": "mailbox-full", "permanent": False})])
+    check(json.loads(json.dumps(events)), SCHEMA)
+    data = events["events"][0]["data"]
+    assert data["explanation"]["nl"] == "De mailbox van de ontvanger is vol."
+    assert "make room" in data["advice"]["en"]
+
+
 def test_the_page_names_every_type_and_key() -> None:
     for word in (*(kind.value for kind in MAIL_EVENTS), *app_events.DATA):
         assert f"| `{word}` |" in PAGE, word
