@@ -7,6 +7,8 @@ means well: it sees a beginning with short lines only, and what it cannot digest
 import html
 import logging
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from email import message_from_bytes
 
 from flufl.bounce import all_failures
@@ -18,12 +20,15 @@ from relay.mail.report import Action
 from relay.policy.bounce_class import BounceClass, classify_bounce
 
 # A bounce begins with what it has to say; the mail that came back stands behind.
-_MOST_OCTETS = 64 * 1024
-_MOST_LINES = 2000
+_MOST_OCTETS = 32 * 1024
+_MOST_LINES = 1000
 _MOST_LINE = 500
 _MOST_BOUNDARIES = 20
 _MOST_RECIPIENTS = 100
 _AROUND = 600
+# In so much of a text the lines are looked for that say what is wrong; longer lines are taken in pieces.
+_MOST_SAID = 4000
+_PIECE = 200
 
 _TAG = re.compile(r"<(?:/?[a-z!][^<>]{0,2000})>", re.IGNORECASE)
 _RETURNED_ID = re.compile(r"^[ \t>]*message-id:(.{0,300})", re.IGNORECASE | re.MULTILINE)
@@ -51,7 +56,8 @@ def guess_bounce(data: bytes, parts: tuple[Part, ...]) -> Bounce | None:
     text = _text_of(parts)
     late, failed = _addresses(data)
     told = [(Action.DELAYED, each) for each in late] + [(Action.FAILED, each) for each in failed]
-    recipients = tuple(_about(action, address, text) for action, address in told[:_MOST_RECIPIENTS])
+    whole = _said(text)
+    recipients = tuple(_about(action, address, text, whole) for action, address in told[:_MOST_RECIPIENTS])
     if not recipients:
         unnamed = _unnamed(data, text)
         if unnamed is None:
@@ -61,7 +67,7 @@ def guess_bounce(data: bytes, parts: tuple[Part, ...]) -> Bounce | None:
     if not message_id:
         found = _RETURNED_ID.search(text)
         message_id = message_id_in(found[1]) if found else ""
-    return Bounce(recipients, message_id, "", reverse_paths)
+    return Bounce(recipients, message_id, reverse_paths)
 
 
 def _addresses(data: bytes) -> tuple[list[str], list[str]]:
@@ -85,30 +91,58 @@ def _cleaned(addresses: frozenset[bytes]) -> list[str]:
     return [text for text in texts if text]
 
 
-def _about(action: Action, address: str, text: str) -> Bounced:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a text says is wrong: the first code in it, and its lines that say so; nothing else of a mail is kept."""
+
+    status: str
+    text: str
+
+
+def _said(text: str) -> _Said:
+    text = _without_original(text)
+    return _Said(status_in(text), clean("\n".join(_telling(text[:_MOST_SAID]))))
+
+
+def _telling(text: str) -> Iterator[str]:
+    """The lines with a code or with known words; words may be broken over two lines."""
+    lines = [line[at : at + _PIECE] for line in text.splitlines() for at in range(0, len(line), _PIECE)]
+    kept = -1
+    for number, line in enumerate(lines):
+        both = " ".join(lines[number : number + 2])
+        if _is_telling(line):
+            kept = max(kept, number)
+        elif _is_telling(both) and not _is_telling(both[len(line) :]):
+            kept = max(kept, number + 1)
+        if kept >= number:
+            yield line
+
+
+def _is_telling(text: str) -> bool:
+    return bool(status_in(text)) or classify_bounce("", text) is not BounceClass.UNKNOWN
+
+
+def _about(action: Action, address: str, text: str, whole: _Said) -> Bounced:
     """What is said behind the address; with nothing there that is known, what is said at all."""
     start = text.lower().find(address.lower())
-    near = _without_original(text[start : start + _AROUND]) if start >= 0 else ""
-    known = near and (status_in(near) or classify_bounce("", near) is not BounceClass.UNKNOWN)
-    said = near if known else _without_original(text)
-    status = status_in(said)
+    near = _said(text[start : start + _AROUND]) if start >= 0 else whole
+    said = near if near.text else whole
     # A success here, or a failure in a warning, is a version number or speaks of something else.
-    if status[:1] not in ("45" if action is Action.FAILED else "4"):
-        status = ""
-    return Bounced(action, final=address, status=status, text=clean(said))
+    fits = said.status[:1] in ("45" if action is Action.FAILED else "4")
+    return Bounced(action, final=address, status=said.status if fits else "", text=said.text)
 
 
 def _unnamed(data: bytes, text: str) -> Bounced | None:
     """A bounce that names nobody we can find: known by who wrote it or what it is about, and by its reason."""
     header = read_header(data)
     subject, author = value_of(header, "subject"), value_of(header, "from")
-    text = _without_original(text)
-    status = status_in(text)
-    meant = classify_bounce(status, text)
+    said = _said(text)
+    status = said.status
+    meant = classify_bounce(status, said.text)
     if not (_ABOUT.search(subject) or _WRITTEN_BY.search(author)) or (meant is BounceClass.UNKNOWN and not status):
         return None
     late = status.startswith("4") or _LATE.search(subject) is not None
-    return Bounced(Action.DELAYED if late else Action.FAILED, status=status, text=clean(text))
+    return Bounced(Action.DELAYED if late else Action.FAILED, status=status, text=said.text)
 
 
 def _without_original(text: str) -> str:

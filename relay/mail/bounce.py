@@ -44,12 +44,11 @@ class Bounced:
 class Bounce:
     """A whole bounce, or a complaint when `feedback` names its type (RFC 5965 3.5: "abuse", "fraud").
 
-    `message_id` (in angle brackets), `envelope_id` and `reverse_paths` are of the mail that came back.
+    `message_id` (in angle brackets) and `reverse_paths` are of the mail that came back.
     """
 
     recipients: tuple[Bounced, ...]
     message_id: str = ""
-    envelope_id: str = ""
     reverse_paths: tuple[str, ...] = ()
     feedback: str = ""
 

@@ -23,7 +23,7 @@ def read_complaint(parts: tuple[Part, ...]) -> Bounce | None:
             if recipient:
                 _, reverse_paths = read_returned(parts)
                 message_id = message_id_in(value_of(header, "message-id"))
-                return Bounce((_complainer(recipient),), message_id, "", reverse_paths, "abuse")
+                return Bounce((_complainer(recipient),), message_id, reverse_paths, "abuse")
     return None
 
 
@@ -38,7 +38,6 @@ def _feedback(part: Part, parts: tuple[Part, ...]) -> Bounce | None:
     return Bounce(
         tuple(_complainer(each) for each in recipients if each),
         message_id,
-        clean(value_of(fields, "original-envelope-id"), 255),
         (told, *returned) if told else returned,
         feedback,
     )

@@ -40,9 +40,8 @@ def read_delivery_status(parts: tuple[Part, ...]) -> Bounce | None:
     recipients = tuple(reversed(told.values()))[:_MOST_RECIPIENTS]
     if not recipients:
         return None
-    envelope_id = next((value for block in blocks if (value := value_of(block, "original-envelope-id"))), "")
     message_id, reverse_paths = read_returned(parts)
-    return Bounce(recipients, message_id, clean(envelope_id, _MOST_NAME), reverse_paths)
+    return Bounce(recipients, message_id, reverse_paths)
 
 
 def read_returned(parts: tuple[Part, ...]) -> tuple[str, tuple[str, ...]]:

@@ -79,6 +79,24 @@ def test_the_mail_that_came_back_is_named_and_not_quoted():
     assert "IBAN" not in bounce.recipients[0].text
 
 
+def test_only_the_lines_that_say_what_is_wrong_are_kept():
+    bounce = read_bounce(
+        b"From: MAILER-DAEMON@x.example\nSubject: failure notice\n\nDear Jan, your invoice 77 of 950 EUR:\n"
+        b"the address of the recipient is\nunknown to us.\nPay to BE71 0961 2345 6769, please.\n"
+    )
+    assert bounce is not None
+    assert bounce.recipients[0].text == "the address of the recipient is unknown to us."
+
+
+def test_the_library_sees_a_short_beginning(monkeypatch):
+    seen = []
+    monkeypatch.setattr(guessing, "all_failures", lambda message: seen.append(message.as_bytes()) or ((), ()))
+    read_bounce(b"Subject: x\n\n" + b"<\n" * 100_000)
+    read_bounce(b"Subject: x\n\n" + b"<" * 100_000)
+    assert max(map(len, seen)) <= 32 * 1024
+    assert max(data.count(b"\n") for data in seen) <= 1000
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -30,7 +30,6 @@ def test_a_complaint_says_who_complains_about_what():
         ("piet@b.example", Action.DELIVERED),
     ]
     assert complaint.message_id == "<inv-1@app.example>"
-    assert complaint.envelope_id == "E1"
     assert complaint.reverse_paths == ("b+q.0.seal@relay.example",) * 2
 
 

@@ -48,7 +48,7 @@ def test_every_field_of_a_report_is_read():
         Bounced(Action.DELAYED, "piet@new.example", status="4.2.2"),
     )
     assert [each.address for each in bounce.recipients] == ["jan@old.example", "piet@new.example"]
-    assert (bounce.message_id, bounce.envelope_id) == ("<inv-1@app.example>", "abc123")
+    assert bounce.message_id == "<inv-1@app.example>"
     assert bounce.reverse_paths == ("b+q.0.seal@relay.example",)
     assert bounce.feedback == ""
 
@@ -73,7 +73,7 @@ def test_our_own_reports_are_understood(action):
     assert bounce.recipients == (
         Bounced(action, str(address), "j@example.org", "5.2.2", "smtp", "550 5.2.2 Mailbox full", "mx.example.org"),
     )
-    assert (bounce.message_id, bounce.envelope_id) == ("<inv-1@app.example>", "E1")
+    assert bounce.message_id == "<inv-1@app.example>"
 
 
 @pytest.mark.parametrize(
