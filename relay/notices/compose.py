@@ -4,6 +4,7 @@ In charge of the header that such mail has, and of lines that any program shows 
 (RFC 3834 5).
 """
 
+import base64
 import re
 import textwrap
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from relay.policy.company import Language
 from relay.wording import Wording
 
 _WIDTH = 76
+_LONGEST_LINE = 998
 _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _TEXTS = Path(__file__).with_name("texts")
 
@@ -49,7 +51,7 @@ class Composer:
     def compose(self, letter: Letter, original: bytes | None = None) -> bytes:
         """The complete message with CRLF line ends; ASCII unless the recipient's address is not (RFC 6531).
 
-        `original` is attached as it is (RFC 2046 5.2.1).
+        `original` is attached as it is (RFC 2046 5.2.1), or as a file when SMTP could not carry it.
         """
         values = {name: _plain(value) for name, value in letter.values.items()}
         values["relay"] = _plain(letter.relay)
@@ -79,25 +81,53 @@ def _attach(message: EmailMessage, text: str, original: bytes) -> bytes:
     part = EmailMessage(policy=SMTP)
     part.set_content(text, cte="quoted-printable")
     del part["MIME-Version"]
+    attached = _as_mail(original) if _can_travel(original) else _as_file(original)
     boundary = "=_relay"
-    while boundary.encode() in original:
+    while boundary.encode() in attached:
         boundary += "_"
     message["MIME-Version"] = "1.0"
     header = message.as_bytes().rstrip(b"\r\n")
-    coding = b"" if original.isascii() else b"Content-Transfer-Encoding: 8bit\r\n"
     return b"\r\n".join(
         (
             header,
-            f'Content-Type: multipart/mixed; boundary="{boundary}"\r\n'.encode()
-            + (b"" if original.isascii() else b"Content-Transfer-Encoding: 8bit\r\n"),
+            f'Content-Type: multipart/mixed; boundary="{boundary}"\r\n'.encode() + _coding(attached),
             f"--{boundary}".encode(),
             part.as_bytes(),
             f"--{boundary}".encode(),
-            b"Content-Type: message/rfc822\r\nContent-Disposition: attachment\r\n" + coding,
-            original,
+            attached,
             f"--{boundary}--\r\n".encode(),
         )
     )
+
+
+def _can_travel(original: bytes) -> bool:
+    """Whether SMTP carries these octets as they are (RFC 5321 2.3.8, 4.5.3.1.6): a mailbox may hold others.
+
+    A line end that is none for us may be the end of the mail for the next host, and what follows a mail of its own.
+    """
+    rest = original.replace(b"\r\n", b"")
+    if b"\r" in rest or b"\n" in rest or b"\0" in rest:
+        return False
+    return all(len(line) <= _LONGEST_LINE for line in original.split(b"\r\n"))
+
+
+def _as_mail(original: bytes) -> bytes:
+    head = b"Content-Type: message/rfc822\r\nContent-Disposition: attachment\r\n"
+    return head + _coding(original) + b"\r\n" + original
+
+
+def _as_file(original: bytes) -> bytes:
+    """RFC 2046 5.2.1 lets no mail be encoded within a mail; a file may be."""
+    head = (
+        b"Content-Type: application/octet-stream\r\n"
+        b'Content-Disposition: attachment; filename="original.eml"\r\n'
+        b"Content-Transfer-Encoding: base64\r\n"
+    )
+    return head + b"\r\n" + base64.encodebytes(original).replace(b"\n", b"\r\n")
+
+
+def _coding(octets: bytes) -> bytes:
+    return b"" if octets.isascii() else b"Content-Transfer-Encoding: 8bit\r\n"
 
 
 def _wrapped(body: str) -> str:

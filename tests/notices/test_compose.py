@@ -115,11 +115,14 @@ def test_whatever_strangers_wrote_adds_no_field_and_breaks_no_line(company: str,
     assert b"\n" not in octets.replace(b"\r\n", b"")
 
 
-ORIGINALS = st.binary(max_size=300) | st.sampled_from([b"Subject: x\r\n\r\n--=_relay\r\n", b"\xff\r\n.\r\n", b""])
+LINE = st.binary(max_size=60).map(lambda line: bytes(octet for octet in line if octet not in b"\0\r\n"))
+MAILS = st.lists(LINE, max_size=9).map(b"\r\n".join) | st.sampled_from(
+    [b"Subject: x\r\n\r\n--=_relay\r\n", b"\xff\r\n.\r\n", b"", b"x" * 998 + b"\r\n"]
+)
 
 
-@given(original=ORIGINALS)
-def test_a_mail_is_attached_as_it_came_whatever_it_is(original: bytes):
+@given(original=MAILS)
+def test_a_mail_is_attached_as_it_came(original: bytes):
     octets = COMPOSER.compose(replace(LETTER, kind="unable"), original)
     told = read_mail(octets)
     text, attached = told.iter_parts()
@@ -128,3 +131,30 @@ def test_a_mail_is_attached_as_it_came_whatever_it_is(original: bytes):
     assert "Factuur één" in text.get_content()
     assert octets.isascii() is original.isascii()
     assert (told["Content-Transfer-Encoding"] == "8bit") is not original.isascii()
+
+
+ENDS = [
+    b"\n.\n",
+    b"\r.\r",
+    b"\n.\r\n",
+    b"\r\n.\n",
+    b"\r.\r\n",
+    b"\r\n.\r",
+    b"\r\n\0.\r\n",
+    b"\r\n.\0\r\n",
+    b"\r\r\n.\r\r\n",
+]
+
+
+@given(before=st.binary(max_size=80), end=st.sampled_from([*ENDS, b"x" * 999]), after=st.binary(max_size=80))
+def test_a_mail_that_smtp_cannot_carry_is_attached_as_a_file(before: bytes, end: bytes, after: bytes):
+    """A mailbox may hold line ends that would be the end of our mail for the next host, and the rest a mail of ours."""
+    original = before + end + after
+    octets = COMPOSER.compose(replace(LETTER, kind="unable"), original)
+    _, attached = read_mail(octets).iter_parts()
+    assert attached.get_content_type() == "application/octet-stream"
+    assert attached.get_content() == original
+    assert octets.isascii()
+    assert b"\r" not in octets.replace(b"\r\n", b"")
+    assert b"\n" not in octets.replace(b"\r\n", b"")
+    assert max(map(len, octets.split(b"\r\n"))) <= 998
