@@ -26,6 +26,7 @@ from relay.dns import Resolver
 from relay.events import Event, EventType, Json
 from relay.facts.addresses import Addresses
 from relay.facts.fading import forget_faded
+from relay.facts.peers import Peers
 from relay.fetch.attendant import Fetching
 from relay.fetch.fetcher import Fetcher
 from relay.http import HttpClient
@@ -34,7 +35,7 @@ from relay.intake.gate import Gate, Peer
 from relay.intake.guard import GuardWorld, LoginGuard
 from relay.intake.limits import Connections, Errors, Guesses, Rate, Receiving
 from relay.intake.logins import Logins
-from relay.intake.mx import MxDesk
+from relay.intake.mx import Counter, MxDesk
 from relay.intake.session import Office, Session
 from relay.intake.submission import Common, SubmissionDesk
 from relay.intake.tally import Share, Tallies
@@ -191,11 +192,11 @@ class Worker:
             return Session(apps, desk, peer)
 
         examiner = Examiner(lambda: self._active, self._spool, self._clock)
-        homes = self._dispatcher.homes
+        peers = Peers(lambda: self._active, self._resolver)
+        counter = Counter(lambda: self._active, examiner, self._dispatcher.homes, peers, self._clock)
 
         def mx(peer: Peer) -> Gate:
-            desk = MxDesk(lambda: self._active, peer=peer, examiner=examiner, homes=homes, clock=self._clock)
-            return Session(outside, desk, peer)
+            return Session(outside, MxDesk(counter, peer), peer)
 
         if self._settings.tls is not None:
             self._show(load_certificate(self._settings.tls))

@@ -114,12 +114,13 @@ def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
     from relay.facts.addresses import Addresses
     from relay.facts.domains import DomainFacts
     from relay.facts.homes import Homes
+    from relay.facts.peers import Peers
     from relay.incoming.examine import Examiner
     from relay.intake.gate import Peer
     from relay.intake.guard import GuardWorld, LoginGuard
     from relay.intake.limits import Guesses, Rate
     from relay.intake.logins import Logins
-    from relay.intake.mx import MxDesk
+    from relay.intake.mx import Counter, MxDesk
     from relay.intake.submission import Common, SubmissionDesk
     from relay.intake.tally import Tallies
     from relay.store.open import visit_spool
@@ -140,7 +141,7 @@ def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
     def mx() -> MxDesk:
         examiner = Examiner(lambda: active, visit_spool(settings.store, clock=clock), clock)
         homes = Homes(lambda: active, lambda: facts, addresses, clock)
-        return MxDesk(lambda: active, peer=nowhere, examiner=examiner, homes=homes, clock=clock)
+        return MxDesk(Counter(lambda: active, examiner, homes, Peers(lambda: active, resolver), clock), nowhere)
 
     domains = DomainFacts(lambda: active, lambda: facts, resolver, clock, lambda _: None)
     return Explainer(

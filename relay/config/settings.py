@@ -235,6 +235,17 @@ class Limits(Model):
     )
     errors_per_session: Count = Field(default=10, description="Refused commands before a session is cut.")
     greeting_pause: Duration = duration("1s", "How long other servers wait for our greeting; robots do not.")
+    blocklists: tuple[DomainName, ...] = Field(
+        default=(),
+        strict=False,
+        description="Zones that list addresses (RFC 5782): other servers on one of these lists are refused.",
+    )
+    allowlists: tuple[DomainName, ...] = Field(
+        default=(), strict=False, description="Zones that list addresses which no blocklist refuses."
+    )
+    allowed_networks: tuple[Network, ...] = Field(
+        default=(), strict=False, description="Networks that no blocklist refuses."
+    )
     idle_timeout: Duration = duration("5m", "Silence after which a session is cut (RFC 5321 4.5.3.2.7: 5 minutes).")
     data_timeout: Duration = duration("15m", "How long the octets of one message may take to come in.")
     receiving_bytes: Size = size("256MiB", "Octets of messages in reception at once in one worker; beyond it, 452.")

@@ -1,10 +1,13 @@
 """The desk for other mail servers: mail for our addresses only, and nobody is relayed for."""
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.facts.homes import Homes
+from relay.facts.peers import NOTHING, PeerFacts, Peers
 from relay.incoming.arrival import Arrival, Examined
 from relay.incoming.examine import Examiner
 from relay.intake.checks import check_loop
@@ -33,21 +36,47 @@ _DAY = 86400
 _OFFICES = {"postmaster", "abuse", "mailer-daemon", "notices"}
 
 
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """What all desks for other servers share."""
+
+    active: Callable[[], Active]
+    examiner: Examiner
+    homes: Homes
+    peers: Peers
+    clock: Clock
+
+
 class MxDesk:
     """Keeps `session.Desk` for one connection of another server."""
 
     origin = Origin.MX
     app = ""
 
-    def __init__(
-        self, active: Callable[[], Active], *, peer: Peer, examiner: Examiner, homes: Homes, clock: Clock
-    ) -> None:
-        self._active = active
+    def __init__(self, counter: Counter, peer: Peer) -> None:
+        self._active = counter.active
+        self._examiner = counter.examiner
+        self._homes = counter.homes
+        self._peers = counter.peers
+        self._clock = counter.clock
         self._peer = peer
-        self._examiner = examiner
-        self._homes = homes
-        self._clock = clock
+        self._inquiry: asyncio.Task[PeerFacts] | None = None
+        self._facts = NOTHING
         self._null = False
+
+    @property
+    def peer_name(self) -> str:
+        """See Desk.peer_name."""
+        return self._facts.name
+
+    def meet(self) -> None:
+        """See Desk.meet. The peer waits for our greeting meanwhile."""
+        self._inquiry = asyncio.get_running_loop().create_task(self._peers.look_up(self._peer.address))
+
+    def part(self) -> None:
+        """See Desk.part."""
+        if self._inquiry is not None:
+            self._inquiry.cancel()
 
     def offers_login(self) -> bool:
         """See Desk.offers_login."""
@@ -66,11 +95,16 @@ class MxDesk:
 
     async def rcpt(self, recipient: Recipient) -> Admitted | Reply:
         """See Desk.rcpt."""
+        if self._inquiry is not None:
+            self._facts, self._inquiry = await self._inquiry, None
         snapshot = self._active().snapshot
         address = recipient.address
         # RFC 5321 4.5.1: <postmaster> without a domain is ours.
         if address.local.lower() in _OFFICES and address.domain in ("", snapshot.settings.domain):
             return Admitted("")
+        # Behind the offices: who is on a list by mistake has somebody to write to.
+        if self._facts.blocklist:
+            return Reply(550, "5.7.1", f"{self._peer.address} is listed by {self._facts.blocklist}")
         if address.domain != snapshot.settings.domain:
             return self._return_below_company(address)
         company = snapshot.by_alias(address.local)

@@ -57,6 +57,19 @@ class Desk(Protocol):
     origin: Origin
     app: str
 
+    @property
+    def peer_name(self) -> str:
+        """The peer's name, where it is told to the world and the DNS confirms it; "" as long as it is not known."""
+        ...
+
+    def meet(self) -> None:
+        """The peer has been let in, and nobody knows it: time to find out about it."""
+        ...
+
+    def part(self) -> None:
+        """The connection ended."""
+        ...
+
     def offers_login(self) -> bool:
         """Whether AUTH belongs here."""
         ...
@@ -172,6 +185,8 @@ class Session:
         )
         if not self._counted:
             return self._refuse("connect", Reply(421, "4.7.0", "Too many connections, try again later"))
+        if self._is_stranger:
+            self._desk.meet()
         return Reply(220, "", f"{self.hostname} ESMTP")
 
     def hello(self, hello: Hello) -> None:
@@ -283,6 +298,7 @@ class Session:
     def close(self) -> None:
         """See Gate.close."""
         self.reset()
+        self._desk.part()
         if self._counted:
             self._counted = False
             self._office.connections.leave(self._peer.address)
@@ -356,6 +372,7 @@ class Session:
             queue_id=transaction.queue_id,
             at=self._office.clock.now(),
             recipient=recipients[0].address if len(recipients) == 1 else None,
+            name=self._desk.peer_name,
         )
 
     def _refuse(self, verb: str, reply: Reply, **data: Json) -> Reply:

@@ -59,6 +59,17 @@ class SubmissionDesk:
         self._company: Company | None = None
         self.app = self._known_by_network(peer)
 
+    @property
+    def peer_name(self) -> str:
+        """See Desk.peer_name. Where an app runs is nobody's business outside."""
+        return ""
+
+    def meet(self) -> None:
+        """See Desk.meet. Who an app is, it says by logging in."""
+
+    def part(self) -> None:
+        """See Desk.part."""
+
     def offers_login(self) -> bool:
         """See Desk.offers_login."""
         return True

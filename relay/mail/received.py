@@ -16,7 +16,8 @@ _IPV6 = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 class Hop:
     """How a message came in.
 
-    `helo` is what the peer called itself, `peer` its IP address as text (empty: not told to the world), `by` our name,
+    `helo` is what the peer called itself, `peer` its IP address as text (empty: not told to the world), `name` the name
+    that the DNS confirms for that address ("" for none), `by` our name,
     `at` seconds since the epoch, `recipient` the only recipient (None when there are several: RFC 5321 7.2).
     """
 
@@ -27,6 +28,7 @@ class Hop:
     queue_id: str
     at: float
     recipient: Address | None = None
+    name: str = ""
 
 
 def protocol_name(*, extended: bool = True, tls: bool = False, authenticated: bool = False, utf8: bool = False) -> str:
@@ -39,7 +41,8 @@ def protocol_name(*, extended: bool = True, tls: bool = False, authenticated: bo
 def received_field(hop: Hop) -> bytes:
     """The whole Received field with its CRLF. What the peer said is only repeated when it is a name or a literal."""
     helo = hop.helo if _NAME.fullmatch(hop.helo) else "unknown"
-    peer = f" ({_literal(hop.peer)})" if hop.peer else ""
+    name = f"{hop.name} " if _NAME.fullmatch(hop.name) else ""
+    peer = f" ({name}{_literal(hop.peer)})" if hop.peer else ""
     recipient = f" for <{hop.recipient}>" if hop.recipient else ""
     text = (
         f"Received: from {helo}{peer} by {hop.by} with {hop.protocol} id {hop.queue_id}{recipient};"

@@ -8,15 +8,17 @@ from typing import Any
 from relay.config.keyring import Active, Keyring
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
+from relay.dns import Resolver
 from relay.events import Event, EventType
 from relay.facts.addresses import Addresses
 from relay.facts.homes import Homes
+from relay.facts.peers import Peers
 from relay.incoming.examine import Examiner
 from relay.intake.gate import Content, Hello, Peer
 from relay.intake.guard import GuardWorld, LoginGuard
 from relay.intake.limits import Connections, Errors, Guesses, Rate, Receiving
 from relay.intake.logins import Logins
-from relay.intake.mx import MxDesk
+from relay.intake.mx import Counter, MxDesk
 from relay.intake.session import Office, Session
 from relay.intake.submission import Common, SubmissionDesk
 from relay.intake.tally import Tallies
@@ -114,6 +116,7 @@ class Front:
         self.addresses = Addresses(lambda: self.active, spool, self.clock)
         self.homes = Homes(lambda: self.active, lambda: spool.facts, self.addresses, self.clock)
         self.examiner = Examiner(lambda: self.active, spool, self.clock)
+        self.peers = Peers(lambda: self.active, Resolver(["127.0.0.1:1"], 5.0))
         self.configure()
 
     def share_tallies(self, tallies: Tallies) -> None:
@@ -144,8 +147,8 @@ class Front:
     def mx(self, peer: str = "198.51.100.9") -> Session:
         """A session of another mail server."""
         who = Peer(ip_address(peer), 25000)
-        desk = MxDesk(lambda: self.active, peer=who, examiner=self.examiner, homes=self.homes, clock=self.clock)
-        session = self._session(desk, who)
+        counter = Counter(lambda: self.active, self.examiner, self.homes, self.peers, self.clock)
+        session = self._session(MxDesk(counter, who), who)
         session.hello(Hello("mail.outside.example", None, esmtp=True))
         return session
 
