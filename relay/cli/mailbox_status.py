@@ -59,7 +59,7 @@ def history(
     from relay.fetch.ledger import history as mails_of
 
     async def look(spool: Spool) -> "Sequence[tuple[MailRecord, list[dict[str, Json]]]]":
-        mails = (await mails_of(spool.facts, company))[:limit]
+        mails = await mails_of(spool.facts, company, limit)
         return [(mail, [await _sent(spool, queue_id) for queue_id in mail.sent]) for mail in mails]
 
     mails = visit(config, store, look)
@@ -110,6 +110,7 @@ def _mail_as_json(mail: "MailRecord", sent: "Sequence[Mapping[str, Json]]") -> J
         "known": mail.known,
         "parked": mail.parked,
         "reason": mail.reason,
+        "word": mail.word,
         "sent": [dict(each) for each in sent],
     }
 
@@ -119,8 +120,11 @@ def _mail_row(mail: "MailRecord", sent: "Sequence[Mapping[str, Json]]") -> list[
         fate = "on its way"
     elif mail.parked:
         fate = "parked"
+    elif mail.word.startswith("dropped"):
+        fate = "dropped"
     else:
         fate = "taken" if mail.documents or mail.known else "skipped"
     reason = mail.reason or (f"{mail.known} came by another mail before" if mail.known else "")
     waiting = [f"{each['queue_id']} is {each['state']}: {each['last']}" for each in sent if each["state"] in _WAITS]
-    return [clock_time(mail.at), mail.message_id, mail.documents, fate, "; ".join(filter(None, (reason, *waiting)))]
+    because = "; ".join(filter(None, (reason, mail.word, *waiting)))
+    return [clock_time(mail.at), mail.message_id, mail.documents, fate, because]

@@ -19,6 +19,7 @@ from relay.fetch.attendant import Attendant, Fetching
 from relay.fetch.hold import READING, Hold
 from relay.fetch.hosts import Hosts
 from relay.fetch.ledger import MAILBOX, MailboxState
+from relay.fetch.orders import wanted
 from relay.store.facts import Fact
 from relay.store.spool import SpoolError
 
@@ -88,6 +89,16 @@ class Fetcher:
         for hold in holds:
             if hold.is_lost:
                 self.end(hold.slug)
+
+    async def end_wanted(self) -> None:
+        """End the watch over mailboxes that a person wants something of: they are opened anew, and it is done."""
+        try:
+            slugs = await wanted(self._fetching.spool.facts)
+        except SpoolError as error:
+            log.warning("orders for mailboxes cannot be read now", error=str(error))
+            return
+        for slug in slugs.intersection(self.watched):
+            self.end(slug)
 
     @property
     def watched(self) -> Collection[str]:
@@ -176,6 +187,7 @@ class Fetcher:
         while True:
             await asyncio.sleep(_RENEW)
             await self.renew_holds()
+            await self.end_wanted()
 
 
 def _open_files() -> int:

@@ -4,9 +4,11 @@ Three kinds of facts: the state of each mailbox, which is also who reads it now;
 name that it keeps when it moves; each invoice that was handed on, by every name it would be known by.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from heapq import nlargest
+from itertools import chain
 from typing import Any, Self
 
 from relay.events import Json
@@ -66,7 +68,8 @@ class MailRecord:
     """What became of a mail: how many documents were handed on, what was parked, and why nothing came of it.
 
     `sent` names the mails that took documents on, where they went by mail. `place` says where the mail lay when it was
-    last seen (account and folder, UIDVALIDITY, UID), and `digest` what it was, once it has been read.
+    last seen (account and folder, UIDVALIDITY, UID), and `digest` what it was, once it has been read. `word` says which
+    person decided about what was parked, and when.
     """
 
     stage: Stage
@@ -80,6 +83,7 @@ class MailRecord:
     sent: tuple[str, ...] = ()
     place: str = ""
     digest: str = ""
+    word: str = ""
 
     @classmethod
     def of(cls, fact: Fact) -> Self:
@@ -141,14 +145,31 @@ class Ledger:
         return f"{self._slug} {key}"
 
 
-async def history(facts: FactStore, slug: str) -> list[MailRecord]:
-    """All mails of a company that were decided about, the last one first."""
-    found: list[MailRecord] = []
-    after = f"{slug} "
-    while page := [fact for fact in await facts.list(MAIL, after=after) if fact.key.startswith(f"{slug} ")]:
-        found += [MailRecord.of(fact) for fact in page]
+async def history(facts: FactStore, slug: str, limit: int = 1000) -> list[MailRecord]:
+    """The last mails of a company that were decided about, the last one first; never more than `limit` in memory."""
+    newest: list[MailRecord] = []
+    async for page in _pages(facts, slug):
+        newest = nlargest(limit, chain(newest, (record for _, record in page)), key=lambda record: record.at)
+    return newest
+
+
+async def mails_named(facts: FactStore, slug: str, message_id: str) -> list[tuple[str, MailRecord]]:
+    """The mails of a company with that Message-ID, by the ledger's names. Raises SpoolError."""
+    wanted = message_id.strip().strip("<>")
+    return [
+        each
+        async for page in _pages(facts, slug)
+        for each in page
+        if wanted and each[1].message_id.strip("<>") == wanted
+    ]
+
+
+async def _pages(facts: FactStore, slug: str) -> AsyncIterator[list[tuple[str, MailRecord]]]:
+    begin = f"{slug} "
+    after = begin
+    while page := [fact for fact in await facts.list(MAIL, after=after) if fact.key.startswith(begin)]:
+        yield [(fact.key.removeprefix(begin), MailRecord.of(fact)) for fact in page]
         after = page[-1].key
-    return sorted(found, key=lambda record: record.at, reverse=True)
 
 
 def _known(kind: type, value: Mapping[str, Any]) -> dict[str, Any]:

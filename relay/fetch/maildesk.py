@@ -16,6 +16,7 @@ from relay.fetch.sinks.offer import Offer, Sink, file_of
 from relay.fetch.unable import Unable, Unusable
 from relay.imap.session import Head
 from relay.policy.company import Company
+from relay.policy.invoice.facts import Part
 from relay.policy.invoice.identity import Acquaintance, recognise
 from relay.policy.invoice.judge import Document, Fate, Judgement, judge
 from relay.policy.invoice.score import Taste
@@ -70,6 +71,33 @@ class MailDesk:
         record = await self._hand_on(head, record, contents, judgement)
         if record.parked:
             await self._tell(head, contents, judgement, record.reason, mail)
+        return await self._end(head, record)
+
+    async def release(self, head: Head, record: MailRecord, mail: bytes, part: int | None) -> MailRecord:
+        """Hand on what is parked of a mail, or one part of it, whatever is known against it: a person says so.
+
+        Raises as `take`; what the sink refuses stays parked.
+        """
+        contents = await self._desk.reader.read(mail)
+        judged = judge(contents.facts, self._taste)
+        locked = [each for each in judged.left if each.fate is Fate.PARKED]
+        documents = [*judged.documents, *(_forced(contents.facts.parts[each.part]) for each in locked)]
+        taken, parked = 0, ""
+        for document in documents:
+            earlier = await self._ledger.earlier(document.keys)
+            if recognise(document.digest, {key: each.digest for key, each in earlier.items()}) is Acquaintance.KNOWN:
+                continue
+            if part is not None and document.part != part:
+                parked = parked or record.reason
+            elif document.part not in contents.data:
+                reason = next(each.reason for each in locked if each.part == document.part)
+                parked = f"{reason}, and cannot be handed on"
+            else:
+                answer = await self._offer(head, record, contents, document)
+                taken += answer.is_taken
+                parked = parked if answer.is_taken else answer.text
+        documents_now = record.documents + taken
+        record = replace(record, documents=documents_now, parked=bool(parked), reason=parked)
         return await self._end(head, record)
 
     async def leave(self, head: Head, record: MailRecord, reason: str, *, parked: bool, cause: str = "") -> MailRecord:
@@ -166,3 +194,8 @@ class MailDesk:
     def _emit(self, kind: EventType, head: Head, data: dict[str, Json]) -> None:
         told: dict[str, Json] = {"company": self._desk.company.slug, "message_id": head.message_id, **data}
         self._desk.events.emit(Event(kind, self._desk.clock.now(), data=told))
+
+
+def _forced(part: Part) -> Document:
+    """A part as a document, although it is none by itself."""
+    return Document(part.number, None, 0, ("a person says so",), (f"sha256:{part.digest}",), part.digest)

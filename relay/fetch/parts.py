@@ -164,7 +164,8 @@ class _Reading:
 
     def _keep(self, part: Part, data: bytes) -> int | None:
         number = self._add(part)
-        if number is not None and part.flaw is None:
+        if number is not None:
+            # Also of what is locked or damaged: a person may hand it on all the same.
             self.data[number] = data
         return number
 

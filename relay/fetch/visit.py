@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from time import monotonic
 
-from relay.clock import Clock
+from relay.clock import Clock, timestamp
 from relay.config.keyring import Active
 from relay.config.settings import Mailboxes
 from relay.events import EventSink
 from relay.fetch.hold import Hold, LostHoldError
 from relay.fetch.ledger import Ledger, MailboxState, MailRecord, Stage
 from relay.fetch.maildesk import MOST_TRIES, Desk, MailDesk
+from relay.fetch.orders import Order, Orders, Wish
 from relay.fetch.reader import Reader
 from relay.fetch.sinks.offer import Sink
 from relay.fetch.unable import Unable
@@ -60,6 +61,7 @@ class Visit:
         self._hold = hold
         self._settings: Mailboxes = tools.active().snapshot.settings.mailboxes
         self._ledger = Ledger(tools.facts, company.slug)
+        self._orders = Orders(tools.facts, company.slug)
         settings, ledger = self._settings, self._ledger
         self._desk = MailDesk(
             Desk(company, settings, sink, ledger, tools.reader, tools.clock, tools.events, tools.unable)
@@ -78,6 +80,7 @@ class Visit:
         box = self._mailbox
         opened = await session.select(box.folder, readonly=box.after is After.KEEP)
         await self._begin(session, opened)
+        await self._carry_out(session, opened)
         uids = await self._uids(session)
         for start in range(0, len(uids), _BATCH):
             if start >= _MOST_MAILS or monotonic() - begun > _MOST_SECONDS:
@@ -108,17 +111,51 @@ class Visit:
         if since != state.since:
             state = replace(state, since=since)
             if box.since is not None:
-                midnight = datetime(box.since.year, box.since.month, box.since.day, tzinfo=UTC)
-                state = replace(state, uid=0, rescan=opened.next_uid - 1, floor=midnight.timestamp() - _EARLIEST)
+                state = replace(state, uid=0, rescan=opened.next_uid - 1, floor=_midnight(box.since))
         if state.validity != opened.validity:
             state = replace(state, validity=opened.validity, uid=0, rescan=opened.next_uid - 1)
         self.state = state
 
+    async def _carry_out(self, session: ImapSession, opened: Opened) -> None:
+        """Do what people want done here."""
+        for fact, order in await self._orders.waiting():
+            match order.wish:
+                case Wish.BACKFILL:
+                    floor = min(self.state.floor, _midnight(order.day))
+                    self.state = replace(self.state, uid=0, rescan=opened.next_uid - 1, floor=floor)
+                    # Only what has been put down survives us.
+                    await self._hold.renew()
+                    if self._hold.is_lost:
+                        raise LostHoldError
+                case Wish.RELEASE:
+                    await self._release(session, order)
+            await self._orders.done(fact)
+
+    async def _release(self, session: ImapSession, order: Order) -> None:
+        """Hand on what is parked of a mail, on a person's word."""
+        record = await self._ledger.mail(order.about)
+        if record is None or not record.parked:
+            return
+        word = f"released by {order.by} at {timestamp(order.at)}"
+        series, _, uid = record.place.rpartition(".")
+        async with self._tools.bodies:
+            here = bool(record.digest) and series == _series(self._place_of(0))
+            body = await session.body(int(uid)) if here else None
+            if body is None or _digest_of(body) != record.digest:
+                gone = f"{word}, but it was never read, or does not lie there any more"
+                await self._ledger.note_mail(order.about, replace(record, word=gone))
+                return
+            head = Head(int(uid), order.about, record.message_id, len(body), record.at, only_text=False)
+            before = record.documents
+            record = await self._desk.release(head, replace(record, word=word), body, order.part)
+        self.state = replace(self.state, documents=self.state.documents + record.documents - before)
+        if record.stage is Stage.DELIVERED:
+            await self._mark(session, head, record)
+
     async def _uids(self, session: ImapSession) -> Sequence[int]:
         if self.state.uid or not self.state.rescan:
             return await session.newer_than(self.state.uid)
-        day = self._mailbox.since or max(datetime.fromtimestamp(self.state.floor, UTC).date() - _DAY, _FIRST_DAY)
-        return await session.since(day)
+        return await session.since(max(datetime.fromtimestamp(self.state.floor, UTC).date() - _DAY, _FIRST_DAY))
 
     async def _batch(self, session: ImapSession, uids: Sequence[int]) -> None:
         heads: Sequence[Head] = await session.heads(uids)
@@ -136,7 +173,7 @@ class Visit:
     async def _mail(self, session: ImapSession, head: Head) -> None:
         head, record = await self._recall(session, head)
         if record is None:
-            place = self._place(head)
+            place = self._place_of(head.uid)
             record = MailRecord(Stage.EXTRACTED, self._tools.clock.now(), head.message_id, place=place)
             self.state = replace(self.state, mails=self.state.mails + 1)
         if record.stage is Stage.EXTRACTED:
@@ -144,8 +181,11 @@ class Visit:
             documents, parked = self.state.documents + record.documents, self.state.parked + record.parked
             self.state = replace(self.state, documents=documents, parked=parked)
         if record.stage is Stage.DELIVERED:
-            await session.mark(head.uid, self._mailbox.after, self._mailbox.move_to)
-            await self._ledger.note_mail(head.key, replace(record, stage=Stage.DONE))
+            await self._mark(session, head, record)
+
+    async def _mark(self, session: ImapSession, head: Head, record: MailRecord) -> None:
+        await session.mark(head.uid, self._mailbox.after, self._mailbox.move_to)
+        await self._ledger.note_mail(head.key, replace(record, stage=Stage.DONE))
 
     async def _recall(self, session: ImapSession, head: Head) -> tuple[Head, MailRecord | None]:
         """What is known of a mail, and the name by which it is: another mail may look the same from outside.
@@ -153,7 +193,7 @@ class Visit:
         Only a mail at a new place with the name of an earlier one is read to compare the two; not when all mails
         have new places, which says nothing about any of them.
         """
-        record, place = await self._ledger.mail(head.key), self._place(head)
+        record, place = await self._ledger.mail(head.key), self._place_of(head.uid)
         if record is None or record.place == place:
             return head, record
         if record.digest:
@@ -177,8 +217,8 @@ class Visit:
     def _is_readable(self, head: Head) -> bool:
         return not (head.only_text or head.size > self._settings.message_size or self._desk.is_ours(head))
 
-    def _place(self, head: Head) -> str:
-        return f"{self.state.account}.{self.state.validity}.{head.uid}"
+    def _place_of(self, uid: int) -> str:
+        return f"{self.state.account}.{self.state.validity}.{uid}"
 
     async def _extract(self, session: ImapSession, head: Head, record: MailRecord) -> MailRecord:
         """What is in the mail, and where it went."""
@@ -207,6 +247,11 @@ class Visit:
 def _series(place: str) -> str:
     """What a UID counts in: account, folder and UIDVALIDITY."""
     return place.rpartition(".")[0]
+
+
+def _midnight(day: date) -> float:
+    """When that day has begun nowhere yet."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() - _EARLIEST
 
 
 def _digest_of(mail: bytes) -> str:

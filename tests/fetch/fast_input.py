@@ -38,6 +38,10 @@ class FastInputApi:
     def names(self):
         return [body["File"]["FileName"] for body in self.taken]
 
+    @property
+    def documents(self):
+        return [base64.b64decode(body["File"]["FileContent"]) for body in self.taken]
+
     async def _serve(self, reader, writer):
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
