@@ -191,7 +191,7 @@ class Worker:
             desk = SubmissionDesk(common, peer)
             return Session(apps, desk, peer)
 
-        examiner = Examiner(lambda: self._active, self._spool, self._clock)
+        examiner = Examiner(lambda: self._active, self._spool, self._clock, self._resolver)
         peers = Peers(lambda: self._active, self._resolver)
         counter = Counter(lambda: self._active, examiner, self._dispatcher.homes, peers, self._clock)
 

@@ -139,14 +139,17 @@ def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
         return desk
 
     def mx() -> MxDesk:
-        examiner = Examiner(lambda: active, visit_spool(settings.store, clock=clock), clock)
+        examiner = Examiner(lambda: active, visit_spool(settings.store, clock=clock), clock, resolver)
         homes = Homes(lambda: active, lambda: facts, addresses, clock)
         return MxDesk(Counter(lambda: active, examiner, homes, Peers(lambda: active, resolver), clock), nowhere)
+
+    async def never_released(_queue_id: str, _number: int) -> bool:
+        return False
 
     domains = DomainFacts(lambda: active, lambda: facts, resolver, clock, lambda _: None)
     return Explainer(
         active=active,
-        planner=Planner(lambda: active, domains, addresses.is_confirmed),
+        planner=Planner(lambda: active, domains, addresses.is_confirmed, never_released),
         domains=domains,
         resolver=resolver,
         clock=clock,

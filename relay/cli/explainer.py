@@ -141,15 +141,16 @@ class Explainer:
         return step
 
     async def _without_signature(self, writer: Address | None) -> dict[str, Json]:
-        """What is found out about a mail that nobody has signed: what its author's domain asks for."""
+        """What is found out about a mail that nobody has signed, from a host that its author's domain allows."""
         if writer is None:
             return {}
         dmarc = (await find_dmarc(writer.ascii_domain, self.resolver)).dmarc
         if dmarc is None:
             found = DmarcFinding(Result.TEMPERROR, writer.ascii_domain)
         else:
-            result = Result.FAIL if dmarc.found_at else Result.NONE
-            found = DmarcFinding(result, writer.ascii_domain, dmarc.policy, dmarc.found_at)
+            result = Result.PASS if dmarc.found_at else Result.NONE
+            allowed = f"spf:{writer.ascii_domain}" if dmarc.found_at else ""
+            found = DmarcFinding(result, writer.ascii_domain, dmarc.policy, dmarc.found_at, allowed)
         return {"evidence": Authentication(dmarc=found).to_json()}
 
     async def _step(

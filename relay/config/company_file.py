@@ -31,6 +31,7 @@ from relay.policy.company import Mailbox as CompanyMailbox
 from relay.policy.company import OAuth2 as CompanyOAuth2
 from relay.policy.company import Server as CompanyServer
 from relay.policy.pacing import Pace
+from relay.policy.spoof import Spoofed
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?", re.ASCII)
 _KINDS = {kind.value: kind for kind in IdentityKind}
@@ -194,6 +195,9 @@ class Incoming(Model):
 
     mailbox: Mailbox | None = Field(default=None, description="The company's own mailbox, read for invoices.")
     fast_input: FastInput = Field(default=FastInput(), description="What goes along with the company's documents.")
+    spoofed: Annotated[Spoofed, Field(strict=False)] | None = Field(
+        default=None, description="What becomes of mail in a false name. Left out: what the relay does."
+    )
 
 
 class CompanyFile(Model):
@@ -225,6 +229,7 @@ class CompanyFile(Model):
             vouched=outgoing.vouched or "",
             mailbox=None if incoming.mailbox is None else _mailbox(slug, incoming.mailbox, self._uses("read")),
             fast_input=CompanyFastInput(**dict(incoming.fast_input)),
+            spoofed=incoming.spoofed,
         )
 
     def _uses(self, use: Literal["send", "read"]) -> Literal["send", "read", "both"]:

@@ -26,8 +26,9 @@ from relay.policy.company import (
     SinkKind,
 )
 from relay.policy.pacing import Pace
+from relay.policy.spoof import Spoofed
 
-_FIELDS = 13
+_FIELDS = 14
 _MAILBOX_MARK = b'["imap",'
 _SINK_MARKS = tuple(f',"{kind}"'.encode() for kind in SinkKind)
 
@@ -49,6 +50,7 @@ def pack(company: Company) -> bytes:
         company.vouched or None,
         None if company.mailbox is None else _pack_mailbox(company.mailbox),
         _pack_fast_input(company.fast_input) or None,
+        None if company.spoofed is None else company.spoofed.value,
     ]
     while fields[-1] is None:  # what most companies do not have takes no room
         fields.pop()
@@ -140,6 +142,7 @@ def unpack(slug: str, record: bytes) -> Company:
         vouched=vouched or "",
         mailbox=None if incoming[0] is None else _unpack_mailbox(slug, incoming[0]),
         fast_input=_unpack_fast_input(slug, incoming[1] or []),
+        spoofed=None if incoming[2] is None else Spoofed(incoming[2]),
     )
 
 

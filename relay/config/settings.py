@@ -40,6 +40,7 @@ from relay.config.values import (
 from relay.events import MAIL_EVENTS
 from relay.policy.company import Language, SinkKind
 from relay.policy.invoice.words import INVOICE
+from relay.policy.spoof import Spoofed
 
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 ListenerTls: TypeAlias = Literal["starttls", "implicit", "none"]
@@ -427,6 +428,18 @@ class FastInput(Model):
         return SinkKind(self.sink) if self.sink is not None else next(iter(self.offered), None)
 
 
+class Authentication(Model):
+    """What mail from other servers has to prove."""
+
+    spoofed: Annotated[Spoofed, Field(strict=False)] = Field(
+        default=Spoofed.AS_ASKED,
+        description="What becomes of mail that DMARC finds to be in a false name.",
+    )
+    trusted_sealers: tuple[DomainName, ...] = Field(
+        default=(), strict=False, description="Domains whose ARC seals are believed when they say that DMARC passed."
+    )
+
+
 class Spool(Model):
     """What stays after delivery."""
 
@@ -473,6 +486,9 @@ class Settings(Model):
     mailboxes: Mailboxes = Field(default=Mailboxes(), description="How companies' mailboxes are read.")
     fast_input: FastInput = Field(default=FastInput(), description="Where invoices out of mailboxes go.")
     workers: int = Field(default=0, ge=0, le=1024, description="Worker processes. 0: one a core.")
+    authentication: Authentication = Field(
+        default=Authentication(), description="What mail from other servers has to prove."
+    )
     spool: Spool = Field(default=Spool(), description="What stays after delivery.")
     log: Log = Field(default=Log(), description="What is logged, and how.")
 

@@ -57,7 +57,7 @@ class Dispatcher:
         self.domains = DomainFacts(
             sending.active, lambda: sending.spool.facts, sending.resolver, sending.clock, sending.events.emit
         )
-        self.planner = Planner(sending.active, self.domains, sending.addresses.is_confirmed)
+        self.planner = Planner(sending.active, self.domains, sending.addresses.is_confirmed, self._was_released)
         http = HttpClient(sending.resolver)
         tokens = Tokens(sending.active, lambda: sending.spool.facts, http, sending.clock)
         self.policies = StsPolicies(
@@ -261,6 +261,13 @@ class Dispatcher:
         except Exception:
             # Whatever it is, the mail must not stay in our hands for it.
             log.exception("the company cannot be asked to confirm its address", company=slug)
+
+    async def _was_released(self, queue_id: str, number: int) -> bool:
+        """Whether a person let that delivery go; what went on because a reason went away does not count."""
+        timeline = await self._sending.spool.timeline(queue_id)
+        return any(
+            each.type is EventType.RELEASED and each.number == number and "by" not in each.data for each in timeline
+        )
 
     async def _give_back(self, batch: Batch) -> None:
         keys = [(batch.message.queue_id, delivery.number) for delivery in batch.deliveries]

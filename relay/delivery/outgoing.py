@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from relay.config.keyring import Keyring
-from relay.incoming.warnings import warning_fields
+from relay.delivery.findings import state_findings
 from relay.mail.address import Address
 from relay.mail.arc_seal import Sealing, seal_header
 from relay.mail.dkim import Signer
@@ -78,7 +78,7 @@ def make_outgoing(
     if decision.name is Name.FORWARD:
         company = deliveries[0].company
         mark = forwarded_field(company, domain=context.domain, secrets=context.keyring.signing)
-        header = header.prepend(warning_fields(message.findings) + mark)
+        header = state_findings(header.prepend(mark), message, context.hostname)
         header = _sealed(header, message, context)
     return Outgoing(
         reverse_path=_reverse_path(message, deliveries[0], decision, context),

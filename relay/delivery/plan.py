@@ -9,6 +9,7 @@ from relay.config.settings import Settings
 from relay.delivery.attempt import Batch
 from relay.delivery.route import choose_route
 from relay.facts.domains import DomainFacts
+from relay.incoming.evidence import wish_of
 from relay.mail.address import Address, AddressError, parse_address
 from relay.policy.company import Company
 from relay.policy.confirmation import hold_unconfirmed
@@ -23,6 +24,7 @@ from relay.policy.forward import (
     send_report,
 )
 from relay.policy.identity import choose_identity, needs_standing
+from relay.policy.spoof import Spoofed, explain_spoofed, treatment
 from relay.store.spool import Delivery, Entry, Message, Origin
 
 
@@ -36,16 +38,20 @@ class Plan:
 
 
 Confirmed = Callable[[Company], Awaitable[bool]]
+Released = Callable[[str, int], Awaitable[bool]]
 
 
 class Planner:
     """Decides with the configuration and the facts of the moment."""
 
-    def __init__(self, active: Callable[[], Active], domains: DomainFacts, is_confirmed: Confirmed) -> None:
-        """`is_confirmed` says whether a company's address is."""
+    def __init__(
+        self, active: Callable[[], Active], domains: DomainFacts, is_confirmed: Confirmed, was_released: Released
+    ) -> None:
+        """`is_confirmed` says whether a company's address is, `was_released` whether a person let a delivery go."""
         self._active = active
         self._domains = domains
         self._is_confirmed = is_confirmed
+        self._was_released = was_released
 
     async def plan(self, entry: Entry) -> Plan:
         """Decide for every delivery of `entry`, all under one configuration."""
@@ -86,6 +92,8 @@ class Planner:
             return await self.choose_for(company, delivery.company)
         if delivery.company and company is None:
             return _gone(delivery.company)
+        if message.origin is Origin.MX and (hold := await self._hold_spoofed(message, delivery, company)) is not None:
+            return hold
         return self._choose_way(message, company, snapshot.settings)
 
     def _choose_way(self, message: Message, company: Company | None, settings: Settings) -> Choice:
@@ -95,12 +103,24 @@ class Planner:
             return send_report(to, domain=settings.domain)
         if message.origin is Origin.NOTICE:
             return send_notice(domain=settings.domain)
+        if message.origin is Origin.DOCUMENT and company is not None:
+            return self._to_fast_input(company, settings.domain)
         writer = Writer(message.envelope.reverse_path is None, read_evidence(message.findings))
         if company is None:
             return forward_to_postmaster(settings.postmaster, writer, domain=settings.domain)
-        if message.origin is Origin.DOCUMENT:
-            return self._to_fast_input(company, settings.domain)
         return forward_to_company(company, writer, domain=settings.domain)
+
+    async def _hold_spoofed(self, message: Message, delivery: Delivery, company: Company | None) -> Hold | None:
+        """Mail in a false name waits for a person, who lets it go once and for all."""
+        found = read_evidence(message.findings)
+        if found is None:
+            return None
+        wish = wish_of(self._active().snapshot, company)
+        if treatment(found, wish) not in (Spoofed.QUARANTINE, Spoofed.REFUSE):
+            return None
+        if await self._was_released(message.queue_id, delivery.number):
+            return None
+        return Hold("", explain_spoofed(found))
 
     def _to_fast_input(self, company: Company, domain: str) -> Choice:
         """A document goes to the address that holds now: it may have been changed since."""

@@ -1,10 +1,11 @@
 """A mail that is complete but not yet taken, and what is kept of a look at it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
 from relay.events import Event, Json
+from relay.mail.body_forms import BodyForm, BodySeen
 from relay.mail.envelope import Envelope
 from relay.mail.message import Header
 from relay.store.spool import Content
@@ -17,6 +18,7 @@ class Arrival:
     `helo` is what the peer called itself; `header` is as it was received. `companies` names for each recipient of the
     envelope whose mail it is, "" for the relay's own; a step that learns more fills it in. `content` begins with our
     Received field and is read with `read(start, length)`, which raises SpoolError; it is on no stable storage yet.
+    `bodies` are the hashes of the body that its signatures ask for.
     """
 
     queue_id: str
@@ -28,6 +30,7 @@ class Arrival:
     header: Header
     content: Content
     read: Callable[[int, int], bytes]
+    bodies: Mapping[BodyForm, BodySeen] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

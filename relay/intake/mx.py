@@ -9,12 +9,14 @@ from relay.config.keyring import Active
 from relay.facts.homes import Homes
 from relay.facts.peers import NOTHING, PeerFacts, Peers
 from relay.incoming.arrival import Arrival, Examined
+from relay.incoming.evidence import bodies_for
 from relay.incoming.examine import Examiner
 from relay.intake.checks import check_loop
 from relay.intake.gate import Peer
 from relay.intake.session import Admitted
 from relay.mail.address import Address
 from relay.mail.author import AuthorError, parse_authors
+from relay.mail.body_forms import BodyHashes
 from relay.mail.envelope import MailParameters, Recipient
 from relay.mail.message import Header
 from relay.mail.reply import Reply
@@ -128,6 +130,10 @@ class MxDesk:
         if any(self._is_in_our_name(field.value) for field in header.all("from")):
             return NOT_YOURS
         return check_loop(header)
+
+    def bodies(self, header: Header) -> BodyHashes:
+        """See Desk.bodies."""
+        return bodies_for(header)
 
     async def before_commit(self, arrival: Arrival) -> Examined | Reply:
         """See Desk.before_commit."""

@@ -1,9 +1,10 @@
 """Takes one message's octets on their way into the spool: finds the header, hashes the body, minds the limits."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from relay.intake.limits import Receiving
+from relay.mail.body_forms import BodyHashes
 from relay.mail.dkim import BodyHash
 from relay.mail.message import Header, HeaderError, header_size, parse_header
 from relay.mail.reply import Reply
@@ -24,10 +25,22 @@ class Bounds:
     receiving: int
 
 
+class HeaderJudge(Protocol):
+    """Whoever says what is to be done about a header."""
+
+    def check(self, header: Header) -> Reply | None:
+        """Why the message is refused, if it is."""
+        ...
+
+    def bodies(self, header: Header) -> BodyHashes:
+        """What is to be computed of the body beside our own hash, as it streams in."""
+        ...
+
+
 class Reception:
     """One message on its way in; keeps `gate.Content`.
 
-    `trace` goes on top of what is received. `check` judges the header as soon as it is complete.
+    `trace` goes on top of what is received. `judge` is asked as soon as the header is complete.
     """
 
     def __init__(
@@ -37,13 +50,14 @@ class Reception:
         bounds: Bounds,
         *,
         trace: bytes,
-        check: Callable[[Header], Reply | None],
+        judge: HeaderJudge,
     ) -> None:
         self._writer = writer
         self._receiving = receiving
         self._bounds = bounds
         self._trace = trace
-        self._check = check
+        self._judge = judge
+        self.bodies = BodyHashes(())
         self._start: bytearray | None = bytearray()
         self._hash = BodyHash()
         self._size = 0
@@ -102,6 +116,7 @@ class Reception:
         try:
             if self._start is None:
                 self._hash.update(block)
+                self.bodies.update(block)
                 self._writer.write(block)
             else:
                 self._look_for_body(block)
@@ -126,11 +141,13 @@ class Reception:
         except HeaderError:
             self.refuse(NO_HEADER)
             return
-        refusal = self._check(self.header)
+        refusal = self._judge.check(self.header)
         if refusal is not None:
             self.refuse(refusal)
             return
         self.header_size = len(self._trace) + size
+        self.bodies = self._judge.bodies(self.header)
         self._writer.write(self._trace + start)
         if len(start) > size:
             self._hash.update(start[size:])
+            self.bodies.update(start[size:])

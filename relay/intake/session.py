@@ -19,6 +19,7 @@ from relay.intake.limits import Connections, Errors, Misconduct, Rate, Receiving
 from relay.intake.queue_id import new_queue_id
 from relay.intake.reception import FAULT, FULL, Bounds, Reception
 from relay.mail.address import Address
+from relay.mail.body_forms import BodyHashes
 from relay.mail.envelope import Body, Envelope, MailParameters, Recipient, TlsWish
 from relay.mail.message import Header
 from relay.mail.received import Hop, protocol_name, received_field
@@ -92,6 +93,10 @@ class Desk(Protocol):
 
     def check(self, header: Header) -> Reply | None:
         """Judge the header."""
+        ...
+
+    def bodies(self, header: Header) -> BodyHashes:
+        """The hashes of the body that are wanted beside our own, once the header has been judged."""
         ...
 
     async def before_commit(self, arrival: Arrival) -> Examined | Reply:
@@ -251,7 +256,7 @@ class Session:
             self._office.receiving,
             Bounds(limits.message_size, limits.receiving_bytes),
             trace=received_field(self._hop(transaction)),
-            check=self._desk.check,
+            judge=self._desk,
         )
         return self._reception
 
@@ -318,6 +323,7 @@ class Session:
                 header=reception.header,
                 content=message.content,
                 read=reception.read,
+                bodies=reception.bodies.seen(message.content.body_hash),
             )
             examined = await self._desk.before_commit(arrival)
             if isinstance(examined, Reply):

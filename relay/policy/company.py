@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from relay.mail.address import Address
 from relay.policy.pacing import Pace
+from relay.policy.spoof import Spoofed
 
 
 class IdentityKind(StrEnum):
@@ -187,6 +188,7 @@ class Company:
     `identity` is what the company wishes first, `then` what it wishes next, in order.
     `server` is there whenever OWN_SERVER is among the wishes. `language` is that of its people, None means the relay's.
     `mailbox` is read for invoices, `fast_input` goes along with them.
+    `spoofed` is what becomes of mail in a false name, None means what the relay does.
     `vouched` says why the operator is sure that the company's domain is its own; empty: the company has to prove it.
     """
 
@@ -203,6 +205,7 @@ class Company:
     vouched: str = ""
     mailbox: Mailbox | None = None
     fast_input: FastInput = FastInput()
+    spoofed: Spoofed | None = None
 
     def __post_init__(self) -> None:
         if IdentityKind.OWN_SERVER in self.wishes and self.server is None:

@@ -8,7 +8,7 @@ from typing import Any
 from relay.config.keyring import Active, Keyring
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
-from relay.dns import Resolver
+from relay.dns import Answer, Resolver, Status
 from relay.events import Event, EventType
 from relay.facts.addresses import Addresses
 from relay.facts.homes import Homes
@@ -94,6 +94,19 @@ def make_settings(**changes: Any) -> Settings:
     return Settings.model_validate(given | changes)
 
 
+class NoNames(Resolver):
+    """A resolver of a world without names; `texts` are the TXT records there are, by name."""
+
+    def __init__(self) -> None:
+        super().__init__(["127.0.0.1:9"])
+        self.texts: dict[str, str] = {}
+
+    async def _find(self, name: str, rdtype: str) -> Answer[Any]:
+        if rdtype == "TXT" and name in self.texts:
+            return Answer(Status.OK, (self.texts[name].encode(),), NOW + DAY)
+        return Answer(Status.NXDOMAIN, (), NOW + DAY, reason="no such name")
+
+
 @dataclass(slots=True)
 class Said:
     """Refused before the content: what was said last, and by which verb."""
@@ -114,9 +127,10 @@ class Front:
         self.receiving = Receiving()
         self.share_tallies(Tallies())
         self.addresses = Addresses(lambda: self.active, spool, self.clock)
+        self.names = NoNames()
         self.homes = Homes(lambda: self.active, lambda: spool.facts, self.addresses, self.clock)
-        self.examiner = Examiner(lambda: self.active, spool, self.clock)
-        self.peers = Peers(lambda: self.active, Resolver(["127.0.0.1:1"], 5.0))
+        self.examiner = Examiner(lambda: self.active, spool, self.clock, self.names)
+        self.peers = Peers(lambda: self.active, self.names)
         self.configure()
 
     def share_tallies(self, tallies: Tallies) -> None:

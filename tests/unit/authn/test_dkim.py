@@ -265,7 +265,8 @@ def test_a_second_verifier_agrees_on_mail_that_was_changed_on_the_way(form, chan
         at = place % len(mail)
         mail[at : at + (len(text) if replace else 0)] = text
     mail = bytes(mail)
-    if header_size(mail) is None:
+    # dkimpy does not take away the blanks before a colon (RFC 6376 3.4.2).
+    if header_size(mail) is None or re.search(rb"(?m)^[!-9;-~]+[ \t]+:", mail):
         return
     try:
         found = findings(mail, RECORDS)
@@ -313,8 +314,12 @@ PARTS = {"09-limited_body": 0}
 STATES = {"SUCCESS": "pass", "TEMPFAIL": "temperror"}
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_the_set_of_chasquid(case):
+def test_the_set_of_chasquid():
+    for case in CASES:
+        check_case(case)
+
+
+def check_case(case):
     message = text_of(f"{case}.msg").encode().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     if not (SUITE / f"{case}.result").exists():
         # Not a message at all.

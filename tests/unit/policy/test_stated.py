@@ -1,36 +1,54 @@
-"""What a mail proved, as others read it."""
+"""What others are told of what was found: only names, read back by another reader."""
 
-from relay.policy.authentication import (
-    ArcFinding,
-    Authentication,
-    DkimFinding,
-    DmarcFinding,
-    Result,
-    SpfFinding,
-    unknown,
-)
+import authres
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.mail.authentication_results import results_field
+from relay.policy.authentication import ArcFinding, Authentication, DkimFinding, DmarcFinding, Result, SpfFinding
 from relay.policy.stated import stated_results
 
+FOUND = Authentication(
+    spf=SpfFinding(Result.PASS, "a.example"),
+    helo=SpfFinding(Result.FAIL, "mx.a.example"),
+    dkim=(DkimFinding(Result.PASS, "a.example", "s1", "rsa-sha256", "ab+/cd=="), DkimFinding(Result.PERMERROR)),
+    arc=ArcFinding(Result.PASS),
+    dmarc=DmarcFinding(Result.PASS, "a.example"),
+)
 
-def said(evidence: Authentication) -> str:
-    return stated_results("mx.relay.example", evidence)
 
-
-def test_every_check_that_had_something_to_look_at_is_named():
-    evidence = Authentication(
-        SpfFinding(Result.PASS, "x.example"),
-        SpfFinding(Result.FAIL, "mx.x.example"),
-        (DkimFinding(Result.PASS, "x.example", "s1", "rsa-sha256", "abc123"), DkimFinding(Result.PERMERROR)),
-        ArcFinding(Result.PASS),
-        DmarcFinding(Result.PASS, "x.example"),
-    )
-    assert said(evidence) == (
-        "mx.relay.example; spf=pass smtp.mailfrom=x.example; spf=fail smtp.helo=mx.x.example; "
-        "dkim=pass header.d=x.example header.s=s1 header.b=abc123; dkim=permerror; "
-        "dmarc=pass header.from=x.example; arc=pass"
+def test_all_results_are_stated():
+    assert stated_results("mx.relay.example", FOUND) == (
+        "mx.relay.example; spf=pass smtp.mailfrom=a.example; spf=fail smtp.helo=mx.a.example; "
+        'dkim=pass header.d=a.example header.s=s1 header.b="ab+/cd=="; dkim=permerror; '
+        "dmarc=pass header.from=a.example; arc=pass"
     )
 
 
-def test_what_is_not_known_is_said_to_be():
-    assert said(unknown("no name server")) == "mx.relay.example; spf=temperror; dkim=none; dmarc=temperror; arc=none"
-    assert said(Authentication()) == "mx.relay.example; spf=none; dkim=none; dmarc=none; arc=none"
+def test_nothing_found_is_stated_as_none():
+    assert stated_results("mx.relay.example", Authentication()) == (
+        "mx.relay.example; spf=none; dkim=none; dmarc=none; arc=none"
+    )
+
+
+names = st.text(max_size=30) | st.sampled_from(["a.example; dkim=pass", "a\r\nX: y", "a(b", "a@b"])
+
+
+@given(st.sampled_from(Result), names, names, names)
+def test_no_name_adds_anything(result, one, two, three):
+    found = Authentication(
+        SpfFinding(result, one),
+        SpfFinding(Result.PASS, two),
+        (DkimFinding(result, two, three, mark=one),),
+        dmarc=DmarcFinding(result, three),
+    )
+    field = results_field(stated_results("mx.relay.example", found)).replace(b"\r\n", b"").decode()
+    read = authres.AuthenticationResultsHeader.parse(field)
+    assert [each.method for each in read.results] == ["spf", "spf", "dkim", "dmarc", "arc"]
+    assert read.results[0].result == result.value
+
+
+@pytest.mark.parametrize("result", Result)
+def test_every_result_is_a_plain_word(result):
+    assert f"arc={result}" in stated_results("x.example", Authentication(arc=ArcFinding(result)))
