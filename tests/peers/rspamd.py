@@ -36,7 +36,9 @@ modules {{
   path = "/usr/share/rspamd/plugins/spf.lua";
   path = "/usr/share/rspamd/plugins/dmarc.lua";
   path = "/usr/share/rspamd/plugins/milter_headers.lua";
+  {arc}
 }}
+arc {{ check_local = true; check_authed = true; }}
 spf {{ check_local = true; check_authed = true; }}
 dkim {{ check_local = true; check_authed = true; }}
 dmarc {{ check_local = true; check_authed = true; actions = {{ quarantine = "reject"; reject = "reject"; }} }}
@@ -46,9 +48,13 @@ actions {{ reject = 1000; add_header = 900; greylist = 800; }}
 
 
 class Rspamd:
-    """A running judge; use it as an asynchronous context. `dns` is the name server that it asks, "host:port"."""
+    """A running judge; use it as an asynchronous context. `dns` is the name server that it asks, "host:port".
 
-    def __init__(self, host: str, port: int, dns: str) -> None:
+    With `arc` it follows chains of seals too; it then says in other words why it refuses.
+    """
+
+    def __init__(self, host: str, port: int, dns: str, *, arc: bool = False) -> None:
+        self._arc = 'path = "/usr/share/rspamd/plugins/arc.lua";' if arc else ""
         self.milter = f"inet:{host}:{port}"
         self._where = (host, port)
         self._dns = dns
@@ -65,7 +71,9 @@ class Rspamd:
         (self._place / "suffixes").write_text("example\n")
         settings = self._place / "rspamd.conf"
         settings.write_text(
-            _SETTINGS.format(place=self._place, host=host, port=port, dns_host=dns_host, dns_port=dns_port)
+            _SETTINGS.format(
+                place=self._place, host=host, port=port, dns_host=dns_host, dns_port=dns_port, arc=self._arc
+            )
         )
         try:
             with (self._place / "log").open("wb") as log:
