@@ -49,6 +49,11 @@ def is_encrypted_text(data: bytes) -> bool:
     return data.lstrip()[:27] == b"-----BEGIN PGP MESSAGE-----"
 
 
+def is_entity(data: bytes) -> bool:
+    """Whether this begins as a mail or a part of one does: with fields, or with the empty line behind none."""
+    return data[:1] in (b"\r", b"\n") or (data[:1] != b"<" and _FIELD.match(data) is not None)
+
+
 def pixels_of(kind: Kind, data: bytes) -> tuple[int, int] | None:
     """Width and height of a PNG or JPEG image, None when they cannot be told."""
     if kind is Kind.PNG and len(data) >= 24:

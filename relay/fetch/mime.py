@@ -9,13 +9,13 @@ import base64
 import binascii
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from email import policy
 from email.errors import HeaderParseError, MessageError
 from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
+from email.policy import Compat32
 from typing import Any
 
 MOST_HEADER = 512 * 1024
@@ -27,6 +27,13 @@ _TAG = re.compile(r"<(?:style|script)\b.{0,50000}?</(?:style|script)>|<[^<>]{0,5
 _CID = re.compile(r"""\bcid:([^\s"'<>)]{1,300})""", re.IGNORECASE)
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _HEADER_END = re.compile(rb"\r?\n\r?\n|\r\r")
+_FIELD = re.compile(rb"([!-9;-~]{1,200})([ \t]{0,200}):")
+_ENCODING = "Content-Transfer-Encoding"
+# Documents whose beginning says that the encoding which is declared is not the one they have: PDF, ZIP.
+_PLAINLY = (b"%PDF-", b"PK\x03\x04")
+_ENCODED = (b"JVBERi0", b"UEsDB", b"PD94bWwg")
+_ONLY_BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]*")
+_BODY_BEGINS = (b"--", b"begin ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +65,51 @@ class MimeError(Exception):
     """This cannot be read as a mail."""
 
 
+class _Unfolding(Compat32):
+    """The parser's own way with header fields, with folded lines put together: a boundary may be folded, too."""
+
+    def header_source_parse(self, sourcelines: Sequence[str]) -> tuple[str, str]:
+        """One field: its name and its value on one line (RFC 5322 2.2.3)."""
+        name, value = super().header_source_parse(list(sourcelines))
+        return name, value.replace("\r", "").replace("\n", "")
+
+
 def parse_mail(data: bytes) -> Parsed:
     """Read a mail, or an entity with header fields of its own. Raises MimeError, RecursionError."""
     end = _HEADER_END.search(data, 0, MOST_HEADER + 4)
     if end is None and len(data) > MOST_HEADER:
         raise MimeError
     try:
-        return _read(BytesParser(policy=policy.compat32).parsebytes(data))
+        return _read(BytesParser(policy=_Unfolding()).parsebytes(mended(data)))
     except (MessageError, ValueError, LookupError, TypeError, AttributeError, IndexError, AssertionError):
         raise MimeError from None
+
+
+def mended(data: bytes) -> bytes:
+    """A mail whose header is not cut short by a line in it that is no field, or by a space before a colon.
+
+    Only what stands between two fields is taken out, and nothing that may be the beginning of the body: there, the
+    empty line is missing, and the parser does without.
+    """
+    end = _HEADER_END.search(data, 0, MOST_HEADER + 4)
+    if end is None:
+        return data
+    kept: list[bytes] = []
+    doubtful: list[bytes] = []
+    lines = data[: end.start()].splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        field_name = _FIELD.match(line)
+        if field_name is not None:
+            kept.append(line if not field_name[2] else field_name[1] + line[field_name.end() - 1 :])
+            doubtful = []
+        elif line.startswith(_BODY_BEGINS) or not kept:
+            doubtful += lines[number:]
+            break
+        elif line[:1] in (b" ", b"\t") and not doubtful:
+            kept.append(line)
+        else:
+            doubtful.append(line)
+    return b"".join((*kept, *doubtful, data[end.start() :]))
 
 
 def _read(message: "Message[str, str]") -> Parsed:
@@ -92,12 +135,12 @@ def _walk(message: "Message[str, str]", parsed: Parsed) -> Iterator[Leaf]:
         elif declared.startswith("multipart/"):
             for part in payload:
                 yield from _walk(part, parsed)
-    elif not _is_body(message, declared):
-        data = _decode(message)
-        if data:
-            yield Leaf(_name(message), data, _is_attached(message), _content_id(message))
     else:
-        _take_text(message, declared, parsed)
+        data = _decode(message)
+        if _is_body(message, declared) and not data.startswith(_PLAINLY):
+            _take_text(data, message, declared, parsed)
+        elif data:
+            yield Leaf(_name(message), data, _is_attached(message), _content_id(message))
 
 
 def _forwarded(message: "Message[str, str]", inner: "Message[str, str]") -> Leaf:
@@ -116,10 +159,9 @@ def _is_body(message: "Message[str, str]", declared: str) -> bool:
     return declared in ("text/plain", "text/html") and not _is_attached(message) and not _name(message)
 
 
-def _take_text(message: "Message[str, str]", declared: str, parsed: Parsed) -> None:
-    data = _decode(message)[:_MOST_HTML]
-    parsed.raw_texts.append(_decode(message))
-    text = _as_text(data, str(message.get_param("charset", "utf-8")))
+def _take_text(data: bytes, message: "Message[str, str]", declared: str, parsed: Parsed) -> None:
+    parsed.raw_texts.append(data)
+    text = _as_text(data[:_MOST_HTML], str(message.get_param("charset", "utf-8")))
     if declared == "text/html":
         parsed.shown |= {found.lower() for found in _CID.findall(text)[:_MOST_CIDS]}
         text = html.unescape(_TAG.sub(" ", text))
@@ -127,10 +169,23 @@ def _take_text(message: "Message[str, str]", declared: str, parsed: Parsed) -> N
 
 
 def _decode(message: "Message[str, str]") -> bytes:
-    if _field(message, "content-transfer-encoding").lower() == "base64":
-        raw = message.get_payload()
-        return _base64(str(raw).encode("ascii", "surrogateescape"))
+    encoding = _field(message, "content-transfer-encoding").lower()
+    raw = _undecoded(message)
+    if raw.startswith(_PLAINLY):
+        return raw
+    if encoding == "base64" or (raw.startswith(_ENCODED) and _ONLY_BASE64.fullmatch(raw)):
+        return _base64(raw)
     data = message.get_payload(decode=True)
+    return data if isinstance(data, bytes) else b""
+
+
+def _undecoded(message: "Message[str, str]") -> bytes:
+    """The octets as they came: the parser gives them out only where no encoding is declared."""
+    declared = message.get_all(_ENCODING, [])
+    del message[_ENCODING]
+    data = message.get_payload(decode=True)
+    for each in declared:
+        message[_ENCODING] = each
     return data if isinstance(data, bytes) else b""
 
 

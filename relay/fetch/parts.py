@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from relay.fetch.einvoice import read_xml
 from relay.fetch.frames import Contents
-from relay.fetch.kinds import is_encrypted_text, kind_of, pixels_of
+from relay.fetch.kinds import is_encrypted_text, is_entity, kind_of, pixels_of
 from relay.fetch.mime import MimeError, Parsed, clean_name, parse_mail
 from relay.fetch.pdf import read_pdf
 from relay.fetch.tnef import read_tnef
@@ -153,6 +153,13 @@ class _Reading:
     def _signed(self, part: Part, data: bytes, depth: int) -> None:
         try:
             content = signed_content(data)
+            if content is not None and not is_entity(content):
+                # Documents are signed by themselves, too: Italy's invoices come as .xml.p7m.
+                number = self._add(part)
+                if number is not None:
+                    name = part.name.removesuffix(".p7m").removesuffix(".P7M")
+                    self._take(Packed(name, content), number, depth + 1, attached=True)
+                return
             parsed = None if content is None else parse_mail(content)
         except (UnpackError, MimeError) as error:
             flaw = error.flaw if isinstance(error, UnpackError) else Flaw.BROKEN
