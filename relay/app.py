@@ -27,6 +27,7 @@ from relay.events import Event, EventType, Json
 from relay.facts.addresses import Addresses
 from relay.facts.fading import forget_faded
 from relay.facts.peers import Peers
+from relay.facts.troubles import Troubles
 from relay.fetch.attendant import Fetching
 from relay.fetch.fetcher import Fetcher
 from relay.http import HttpClient
@@ -41,6 +42,7 @@ from relay.intake.submission import Common, SubmissionDesk
 from relay.intake.tally import Share, Tallies
 from relay.journal import Journal, metrics_page
 from relay.log import set_up_log
+from relay.notices.certificate import watch_certificate
 from relay.notices.courier import Courier, Posting
 from relay.notices.tls_reports import TlsReports
 from relay.smtpd import Balanced, Server, TlsMode, listen
@@ -132,6 +134,7 @@ class Worker:
                     tasks.create_task(self._every(_HEARTBEAT, self._beat, on_alive)),
                     tasks.create_task(self._every(_SWEEP, self._sweep)),
                     tasks.create_task(self._every(_EXPIRE, self._expire)),
+                    tasks.create_task(self._every(_EXPIRE, self._watch_certificate)),
                     tasks.create_task(self._every(_EXPIRE, self._dispatcher.policies.tidy)),
                     tasks.create_task(self._every(_COUNTED, self._dispatcher.tls_results.flush)),
                     tasks.create_task(self._every(_REPORTS, self._tls_reports.send_due)),
@@ -319,6 +322,11 @@ class Worker:
         for event in await self._spool.expire_held(Origin.MX, before=before, now=now, reason=reason):
             self._journal.emit(event)
         await forget_faded(self._spool.facts, FADING, now=now)
+
+    async def _watch_certificate(self) -> None:
+        if self._certificate is not None:
+            troubles, until = Troubles(self._spool.facts, self._clock), self._certificate.until
+            await watch_certificate(troubles, self._settings.hostname, until=until, now=self._clock.now())
 
     async def _keep_config(self) -> None:
         """Take over what changes in the files, whole or not at all."""

@@ -13,9 +13,6 @@ from relay.store.facts import Fact
 from relay.store.spool import Spool, State, WorkerStatus
 from relay.webhooks.progress import KIND, Progress
 
-# Whoever renews certificates by program does it a month before; two weeks before, that program has failed.
-_EXPIRING = 14 * 86400
-
 Found = tuple[Sequence[WorkerStatus], Mapping[State, int], Sequence[Fact], int]
 
 
@@ -57,10 +54,12 @@ def needs_attention(workers: Sequence[WorkerStatus]) -> list[str]:
 
 def _expiring(workers: Sequence[WorkerStatus], now: float) -> Iterator[str]:
     """A certificate that nobody has renewed in time, in a sentence."""
+    from relay.config.certificate import EXPIRING
+
     ends = [until for worker in workers if isinstance(until := worker.detail.get("certificate_until"), float)]
     if ends and min(ends) < now:
         yield f"the listeners' certificate expired {ago(now - min(ends))} ago: replace the files that tls names"
-    elif ends and min(ends) < now + _EXPIRING:
+    elif ends and min(ends) < now + EXPIRING:
         yield f"the listeners' certificate expires in {ago(min(ends) - now)}: replace the files that tls names"
 
 

@@ -8,6 +8,9 @@ from cryptography import x509
 
 from relay.config.settings import Tls
 
+# Whoever renews certificates by program does it a month before; two weeks before, that program has failed.
+EXPIRING = 14 * 86400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:

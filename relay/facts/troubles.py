@@ -35,6 +35,7 @@ class Trouble(StrEnum):
     MAILBOX_REFUSED = "mailbox-refused"
     FAST_INPUT_REFUSED = "fast-input-refused"
     DOCUMENTS_REFUSED = "documents-refused"
+    CERTIFICATE_EXPIRES = "certificate-expires"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ _OVER = {
     Trouble.MAILBOX_REFUSED: "mailbox-back",
     Trouble.FAST_INPUT_REFUSED: "fast-input-back",
     Trouble.DOCUMENTS_REFUSED: "documents-taken",
+    Trouble.CERTIFICATE_EXPIRES: "certificate-renewed",
 }
 
 log = structlog.get_logger("relay.notices")

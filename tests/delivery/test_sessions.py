@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import ssl
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -188,6 +189,40 @@ async def test_tls_is_used_where_it_is_offered_and_needs_no_proof(house):
         assert result.outcomes[0].action is Action.DELIVERED
         assert result.tls == "TLSv1.3"
         assert peer.records[0].tls
+
+
+def speaking(version: ssl.TLSVersion) -> ssl.SSLContext:
+    """A host that knows no newer version."""
+    tls = Authority().server_context("mx0.customer.example")
+    tls.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    tls.set_ciphers("ALL:@SECLEVEL=0")
+    tls.maximum_version = version
+    return tls
+
+
+async def test_tls_1_2_is_good_enough(house):
+    async with ScriptedPeer(Script(ehlo=STARTTLS), tls=speaking(ssl.TLSVersion.TLSv1_2)) as peer:
+        house.configure(delivery={"port": peer.port})
+        assert (await house.attempt()).tls == "TLSv1.2"
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1")
+@pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1"])
+async def test_older_versions_are_no_tls(house, version):
+    """RFC 8996: not spoken. Where TLS is a wish, the mail goes without; where it must be, it does not go."""
+    async with ScriptedPeer(Script(ehlo=STARTTLS), tls=speaking(ssl.TLSVersion[version])) as peer:
+        house.configure(delivery={"port": peer.port})
+        result = await house.attempt()
+        assert (result.outcomes[0].action, result.tls) == (Action.DELIVERED, None)
+        smarthost = {"host": "127.0.0.1", "port": peer.port, "tls": "starttls"}
+        house.configure(delivery={"port": peer.port, "smarthost": smarthost})
+        decision, entry = Decision(Name.RELAY, None, ReversePath.NULL), await house.put()
+        settings = house.active.snapshot.settings.delivery
+        route = choose_route(decision, entry.deliveries[0].recipient.address, settings)
+        batch = Batch(entry.message, entry.deliveries, decision, route, house.active)
+        (outcome,) = (await attempt(house, batch)).outcomes
+        assert (outcome.action, outcome.phase) == (Action.DEFER, Phase.TLS)
+        assert len(peer.messages) == 1
 
 
 @pytest.mark.parametrize("starttls", [Say("454 4.7.0 Not now"), Say("220 Go\r\n\x15\x03\x01 no TLS at all"), Drop()])

@@ -130,3 +130,37 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(relay: Relay, wo
         await kept.login(APP, PASSWORD)
         await kept.sendmail(BAKKERIJ, ["an@klant.example"], message())
     await world.wait_for("an@klant.example", 60)
+
+
+async def test_a_broken_certificate_leaves_the_last_good_one(relay: Relay, world: World) -> None:
+    """Half a file, or a key that belongs to another certificate: TLS goes on, and whoever looks hears of it."""
+
+    async def serial() -> str:
+        async with relay.session() as client:
+            await client.starttls(tls_context=world.authority.client_context())
+            return str(client.get_transport_info("peercert")["serialNumber"])
+
+    first, file = await serial(), relay.place / "var/demo/tls-cert.pem"
+    good = file.read_bytes()
+    other, _ = world.authority.issue(f"mx1.{DOMAIN}", relay.host)
+    for number, broken in enumerate((good[: len(good) // 2], other, b""), start=1):
+        file.write_bytes(broken)
+        await relay.event("reload-failed", count=number)
+        assert await serial() == first
+
+    async def told() -> bool:
+        return "tls." in (await relay.command("status")).out
+
+    await until(told, "relay status says what is wrong")
+    assert await serial() == first
+    await asyncio.to_thread(write_certificate, relay.place / "var/demo", world.authority, relay.host)
+
+    async def is_new() -> bool:
+        return await serial() != first
+
+    await until(is_new, "the new certificate is shown")
+
+    async def forgotten() -> bool:
+        return not await told()
+
+    await until(forgotten, "relay status is content again")

@@ -1,11 +1,14 @@
 """One notice for one trouble, a reminder a day while it lasts, one word at its end."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from relay.events import EventType
 from relay.facts import troubles
 from relay.facts.troubles import Details, Trouble, Troubles
 from relay.mail.address import Address
+from relay.notices.certificate import watch_certificate
 from relay.policy.company import Company, Language
 from relay.store.spool import Origin
 
@@ -192,3 +195,22 @@ async def test_what_only_the_operator_can_repair_is_told_there(house: House):
     assert [str(each.recipient.address) for each in entry.deliveries] == ["postmaster@operator.example"]
     await house.troubles.over(troubles.OPERATOR, Trouble.FAST_INPUT_REFUSED)
     assert "Fast input lets us in again" in await subjects(house)
+
+
+async def test_the_operator_is_told_two_weeks_before_the_certificate_expires(house: House):
+    async def look(until: float) -> list[str]:
+        await watch_certificate(house.troubles, "mx1.relay.example", until=until, now=house.clock.now())
+        return await subjects(house)
+
+    until = house.clock.now() + 15 * DAY
+    assert await look(until) == []
+    expires = "mx1.relay.example: the certificate expires"
+    house.clock.at += DAY
+    assert await look(until) == [expires]
+    assert await look(until) == [expires]
+    # A word a day, also when it has expired.
+    house.clock.at += 14 * DAY
+    assert sorted(await look(until)) == sorted([expires, f"Reminder: {expires}"])
+    text = " ".join(text_of(house.read((await house.entries())[0])).split())
+    assert f"{datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC" in text
+    assert "mx1.relay.example: the certificate is renewed" in await look(house.clock.now() + 90 * DAY)
