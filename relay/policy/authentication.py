@@ -116,6 +116,7 @@ def unknown(reason: str) -> Authentication:
     """Nothing could be found out now; `reason` in plain words. Nobody is punished for that."""
     return Authentication(
         spf=SpfFinding(Result.TEMPERROR, reason=reason),
+        arc=ArcFinding(Result.TEMPERROR, reason=reason),
         dmarc=DmarcFinding(Result.TEMPERROR, reason=reason),
     )
 

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 _DATE = "Mon, 23 Nov 2026 07:00:00 +0000"
 
+# Somebody outside, of whom nobody says how to tell mail in a false name.
+WRITER = "Jo <jo@buur.example>"
+
 
 def message(
     subject: str = "Factuur 2026-001",

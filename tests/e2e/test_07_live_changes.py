@@ -12,7 +12,7 @@ from relay.sandbox.scripted_peer import ScriptedPeer
 from relay.sandbox.world import World
 
 from .conftest import StartRelay
-from .mail import message
+from .mail import WRITER, message
 from .relay_process import APP, BAKKERIJ, DOMAIN, PASSWORD, Relay, write_certificate
 from .until import until
 
@@ -27,7 +27,7 @@ async def test_a_new_company_may_send_and_receive_within_moments(relay: Relay, w
     await relay.event("reloaded", added=1)
     await relay.submit(message(author="Maes <x@y.example>"), "an@klant.example", sender=NEW)
     assert (await world.wait_for("an@klant.example", 60)).header("From") == f"Maes <{NEW}>"
-    await relay.bring(message(), NEW)
+    await relay.bring(message(author=WRITER), NEW)
     await world.wait_for("info@klant.example", 60)
 
 
@@ -105,7 +105,7 @@ async def test_a_company_that_is_gone_holds_its_mail_until_it_is_back(relay: Rel
     held = await relay.event("held", queue_id=queue_id)
     assert held["reason"] == "there is no company bakkerij-peeters in the configuration any more"
     with pytest.raises(aiosmtplib.SMTPRecipientsRefused):
-        await relay.bring(message(), BAKKERIJ)
+        await relay.bring(message(author=WRITER), BAKKERIJ)
     async with ScriptedPeer(host=LATER, port=world.smtp_port) as peer:
         relay.put("config/companies/bakkerij-peeters.yaml", kept)
         await peer.wait_for(lambda peer: len(peer.messages) == 1, 60)

@@ -10,7 +10,7 @@ from relay.sandbox.answer import send_answer
 from relay.sandbox.world import World
 
 from .client import RawClient
-from .mail import field_names, message
+from .mail import WRITER, field_names, message
 from .relay_process import BAKKERIJ, DOMAIN, Relay
 
 COMPANY = "info@bakkerij-peeters.example"
@@ -18,11 +18,14 @@ SIGNED = b"DKIM-Signature: v=1; a=rsa-sha256; d=klant.example; s=x; h=from; bh=;
 
 
 async def test_an_answer_is_forwarded_octet_for_octet(relay: Relay, world: World) -> None:
-    content = SIGNED + message("Re: Factuur  ", to=BAKKERIJ, extra=["X-Odd :  kept\r\n\tfolded "])
+    content = SIGNED + message("Re: Factuur  ", author=WRITER, to=BAKKERIJ, extra=["X-Odd :  kept\r\n\tfolded "])
     queue_id = await relay.bring(content, BAKKERIJ)
     received = await world.wait_for(COMPANY, 60)
     assert received.offer.content.endswith(content)
-    assert field_names(received.offer.content.removesuffix(content)) == ["Relay-Forwarded", "Received"]
+    assert field_names(received.offer.content.removesuffix(content)) == [
+        *("ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results"),
+        *("Authentication-Results", "Relay-Forwarded", "Received"),
+    ]
     assert queue_id in received.header("Received")
     local, _, domain = received.offer.reverse_path.rpartition("@")
     assert domain == DOMAIN
@@ -72,7 +75,7 @@ async def test_what_is_refused_at_rcpt(relay: Relay, world: World) -> None:
 async def test_a_bounce_reaches_the_company_and_a_forged_one_nobody(relay: Relay, world: World) -> None:
     queue_id = await relay.submit(message(), "an@klant.example")
     ours = (await world.wait_for("an@klant.example", 60)).offer.reverse_path
-    report = message("Undelivered Mail", author="MAILER-DAEMON@klant.example", to=ours)
+    report = message("Undelivered Mail", author="MAILER-DAEMON@buur.example", to=ours)
     async with RawClient(relay.host, relay.ports["mx"], source=world.addresses["mx.klant.example"]) as client:
         await client.hello()
         # A return address of ours takes bounces, nothing else.
@@ -100,7 +103,7 @@ async def test_postmaster_is_a_person(relay: Relay, world: World, address: str) 
         await client.hello()
         await client.envelope("an@klant.example", address)
         assert (await client.say("DATA")).startswith("354")
-        await client.send(message("Hello") + b".\r\n")
+        await client.send(message("Hello", author=WRITER) + b".\r\n")
         assert (await client.reply()).startswith("250")
     assert (await world.wait_for("postmaster@operator.example", 60)).header("Subject") == "Hello"
 
@@ -118,7 +121,7 @@ async def test_loops_end(relay: Relay, world: World) -> None:
 
 async def test_what_cannot_be_forwarded_waits_for_a_person_and_tells_no_stranger(relay: Relay, world: World) -> None:
     world.zones.publish("bakkerij-peeters.example", "MX", "0 .")
-    queue_id = await relay.bring(message(), BAKKERIJ)
+    queue_id = await relay.bring(message(author=WRITER), BAKKERIJ)
     await relay.event("held", queue_id=queue_id)
     (waits,) = await relay.queue()
     assert (waits["state"], waits["queue_id"]) == ("held", queue_id)

@@ -17,7 +17,7 @@ from relay.sandbox.arrivals import Received
 from relay.sandbox.world import World
 
 from .conftest import StartRelay
-from .mail import message
+from .mail import WRITER, message
 from .relay_process import APP, BAKKERIJ, PASSWORD, Relay, has_header
 from .until import PATIENCE, until
 
@@ -193,7 +193,7 @@ async def test_an_app_that_wants_it_so_is_refused_and_the_company_is_asked(start
 
 
 async def test_an_answer_to_a_notice_reaches_the_postmaster(relay: Relay, world: World):
-    await relay.bring(message(), "notices@my.relay.example")
+    await relay.bring(message(author=WRITER), "notices@my.relay.example")
     await world.wait_for("postmaster@operator.example", PATIENCE)
 
 
