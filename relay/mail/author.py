@@ -26,6 +26,8 @@ _ENCODED_WORDS = re.compile(_ENCODED_WORD + rb"(?>(?:[ \t]+" + _ENCODED_WORD + r
 _COMMENT_PART = re.compile(rb"[^()\\]++|\\.|[()]")
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _UNESCAPE = re.compile(rb"\\(.)")
+# Octets: room for some hundred authors. Reading a list takes far longer than all else about a mail.
+_LONGEST = 16 * 1024
 _ESCAPE = re.compile(rb"([\"\\])")
 
 
@@ -64,6 +66,8 @@ def parse_authors(value: bytes) -> tuple[Author, ...]:
     bare = _BARE.fullmatch(value)
     if bare:
         return (Author(b"", _address(bare[1])),)
+    if len(value) > _LONGEST:
+        raise AuthorError("From is too long to be read")
     if _FORBIDDEN.search(value):
         raise AuthorError("control character in From")
     # RFC 5322 4.4: empty elements between commas mean nothing.
