@@ -9,9 +9,10 @@ from relay.sandbox.default_world import RELAY_DOMAIN, default_plan
 from relay.sandbox.demo.confirming import confirm
 from relay.sandbox.demo.invoices import answer, invoice
 from relay.sandbox.demo.mailbox import empty_mailbox
+from relay.sandbox.demo.outside import CustomerHost, meet_outside
 from relay.sandbox.demo.relay_process import RelayProcess
 from relay.sandbox.demo.repairs import change_password, publish_records
-from relay.sandbox.demo.stage import APP, PASSWORD, PATIENCE, Ports, Show, deliver, queue_id_of, submit, tell_journey
+from relay.sandbox.demo.stage import APP, PASSWORD, PATIENCE, Ports, Show, queue_id_of, submit, tell_journey
 from relay.sandbox.prepare import STUDIO_PASSWORD_FILE, prepare
 from relay.sandbox.world import World
 
@@ -72,13 +73,14 @@ async def run_demo(config: Path, folder: Path, ports: Ports, *, say: Callable[[s
             for known in _KNOWN:
                 mark = ("company", "verify", known, "--mark", "--reason", "a customer for years")
                 say(f"  {(await relay.ask(*mark)).strip()}")
-            for number, case in enumerate(_CASES, start=1):
-                await _send(show, number, case)
-            await _answer(show)
+            sent = [await _send(show, number, case) for number, case in enumerate(_CASES, start=1)]
+            host = CustomerHost(show)
+            await _answer(show, host)
             await _bounce(show)
             await publish_records(show, 6)
             await change_password(show, 7, folder / STUDIO_PASSWORD_FILE)
             await empty_mailbox(show, 8)
+            await meet_outside(show, 9, world.received(_CASES[0].to)[0], sent[0], host)
             _conclude(show)
             if stay:
                 _invite(show, folder)
@@ -86,7 +88,8 @@ async def run_demo(config: Path, folder: Path, ports: Ports, *, say: Callable[[s
     return len(show.wrong)
 
 
-async def _send(show: Show, number: int, case: _Case) -> None:
+async def _send(show: Show, number: int, case: _Case) -> str:
+    """Send an invoice; the queue id that it has here."""
     name = f"2026-{number:03d}"
     show.say(f"\n{number}. {case.company} sends invoice {name} {case.title}")
     queue_id = await submit(
@@ -103,16 +106,18 @@ async def _send(show: Show, number: int, case: _Case) -> None:
         show.check(holds=received.verdicts.aligned, claim="SPF or DKIM vouches for the domain in From")
         signed = [result for domain, result in received.verdicts.dkim if domain == RELAY_DOMAIN]
         show.check(holds=signed == ["pass", "pass"], claim=f"both signatures of {RELAY_DOMAIN} verify (Ed25519, RSA)")
+    return queue_id
 
 
-async def _answer(show: Show) -> None:
+async def _answer(show: Show, host: CustomerHost) -> None:
     first = show.world.received(_CASES[0].to)[0]
     to = f"{_CASES[0].alias}@{RELAY_DOMAIN}"
     show.say(f"\n4. The customer answers to {to}")
     content = answer(
         to, author="an@klant.example", about=first.header("Subject"), message_id=first.header("Message-ID")
     )
-    reply = await deliver(show.ports.mx, show.world, "an@klant.example", to, content)
+    content = host.sign(content)
+    reply = await host.deliver("an@klant.example", to, content)
     queue_id = queue_id_of(reply)
     show.say(f"  Her mail server brings it to our MX; the relay answers {reply}")
     received = await show.world.wait_for(lambda received: received.header("Subject").startswith("Re: "), PATIENCE)

@@ -66,11 +66,13 @@ async def submit(show: Show, alias: str, to: str, content: bytes) -> str:
         return queue_id_of(message)
 
 
-async def deliver(where: tuple[str, int], world: World, author: str, to: str, content: bytes) -> str:
-    host, port = where
-    client = aiosmtplib.SMTP(hostname=host, port=port, start_tls=False, local_hostname="mx.klant.example")
+async def deliver(show: Show, host: str, author: str, to: str, content: bytes) -> str:
+    """Bring a mail from a host of the world, and from its address, to the relay."""
+    name, port = show.ports.mx
+    source = (show.world.addresses[host], 0)
+    client = aiosmtplib.SMTP(hostname=name, port=port, source_address=source, start_tls=False, local_hostname=host)
     async with client:
-        context: ssl.SSLContext = world.authority.client_context()
+        context: ssl.SSLContext = show.world.authority.client_context()
         await client.starttls(tls_context=context)
         _, message = await client.sendmail(author, [to], content)
         return f"250 {message}"
