@@ -110,12 +110,15 @@ class Accounts:
         except SpoolError as error:
             log.warning("the pace of an account cannot be kept", company=batch.company, error=str(error))
 
-    async def may_try(self, account: str, slug: str) -> bool:
-        """Whether held mail may go although nothing of ours has changed: a try now and then locks nothing."""
+    async def how_many(self, account: str, slug: str) -> int | None:
+        """How many held mails may go although nothing of ours has changed; None for all.
+
+        One now and then while the account is refused: a try locks nothing, and the others follow if it succeeds.
+        """
         state = await self._knows.states.of(slug)
         if state is None or state.account != account:
-            return True
-        return await self._knows.states.claim_probe(slug, now=self._clock.now(), every=_PROBE)
+            return None
+        return int(await self._knows.states.claim_probe(slug, now=self._clock.now(), every=_PROBE))
 
     async def _prove(self, account: str, batch: Batch) -> None:
         if account in self._proven:

@@ -15,7 +15,7 @@ from relay.delivery.documents import tell_of_documents
 from relay.delivery.lanes import Lanes, Width
 from relay.delivery.plan import Planner
 from relay.delivery.recording import Recorder, Sending, patience_of
-from relay.delivery.settle import Circumstances, Settlement, hold, settle, wait_for_pace
+from relay.delivery.settle import Circumstances, Settlement, hold, is_mail_key, settle, wait_for_pace
 from relay.delivery.trust import Trust
 from relay.delivery.unreachable import Unreachable
 from relay.events import Event, EventType, Json
@@ -97,6 +97,8 @@ class Dispatcher:
             )
         )
         self.homes = Homes(sending.active, lambda: sending.spool.facts, sending.addresses, sending.clock)
+        # Whether the last mail given to the smarthost was taken.
+        self._is_smarthost_well = False
         self._due = asyncio.Event()
         self._more_waits = False
         self._stopping = False
@@ -165,38 +167,44 @@ class Dispatcher:
 
         async def look() -> None:
             for key, slug in waiting:
-                if not await self._is_blocked_or_odd(key, slug):
-                    await self._release(key)
+                most = await self._how_many_or_odd(key, slug)
+                if most != 0:
+                    await self._release(key, most)
 
         # Some at a time: a name server that does not answer must not keep the others' mail.
         for ended in await asyncio.gather(*(look() for _ in range(_JUDGED_AT_ONCE)), return_exceptions=True):
             if ended is not None:
                 raise ended
 
-    async def _is_blocked_or_odd(self, key: str, slug: str) -> bool:
+    async def _how_many_or_odd(self, key: str, slug: str) -> int | None:
         try:
-            return await self._is_blocked(key, slug)
+            return await self._how_many(key, slug)
         except Exception:
             log.exception("held mail cannot be judged", company=slug)
-            return True
+            return 0
 
-    async def _is_blocked(self, key: str, slug: str) -> bool:
-        """Whether the reason named `key` still keeps the company's mail from going."""
+    async def _how_many(self, key: str, slug: str) -> int | None:
+        """How many of the company's mails may go that are held for the reason named `key`; None for all."""
         company = self._sending.active().snapshot.company(slug)
         if company is not None and key == home_key(company):
-            return not await self.homes.may_try(company)
+            return None if await self.homes.may_try(company) else 0
+        if key == smarthost_key(self._sending.active()):
+            return None if self._is_smarthost_well else 0
         choice = await self.planner.choose_for(company, slug)
         match choice:
             case Decision():
-                return self.account_key(choice) == key and not await self.accounts.may_try(key, slug)
+                account = self.account_key(choice)
+                if account == key:
+                    return await self.accounts.how_many(key, slug)
+                return 0 if account and is_mail_key(key, account) else None
             case Hold():
-                return choice.key == key
+                return 0 if choice.key == key else None
             case Wait():
                 # What cannot be looked up now may still be as it was.
-                return True
+                return 0
 
-    async def _release(self, key: str) -> None:
-        if await self._sending.spool.release(key, now=self._sending.clock.now()):
+    async def _release(self, key: str, most: int | None = None) -> None:
+        if await self._sending.spool.release(key, now=self._sending.clock.now(), most=most):
             self._due.set()
 
     @cached_property
@@ -306,6 +314,9 @@ class Dispatcher:
     def settle_batch(self, batch: Batch, result: AttemptResult, account: str) -> None:
         """Write down what an attempt came to, while its carrier goes on."""
         home = _home_of(batch)
+        if batch.route.is_smarthost:
+            account = smarthost_key(batch.active)
+            self._is_smarthost_well = any(outcome.action is Action.DELIVERED for outcome in result.outcomes)
         circumstances = self._circumstances(
             _describe(batch, result),
             account_key=account,
@@ -457,6 +468,12 @@ def _describe(batch: Batch, result: AttemptResult) -> dict[str, Json]:
         data["tls"] = result.tls
         data["trust"] = result.trust
     return data
+
+
+def smarthost_key(active: Active) -> str:
+    """What mail waits for that the smarthost did not take in time; "" without one."""
+    smarthost = active.snapshot.settings.delivery.smarthost
+    return "" if smarthost is None else f"smarthost:{smarthost.tls}:{smarthost.host}:{smarthost.port}"
 
 
 def _home_of(batch: Batch) -> Company | None:

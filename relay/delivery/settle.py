@@ -13,7 +13,7 @@ from relay.mail.report import Action as ReportAction
 from relay.policy.bounce_class import classify_bounce
 from relay.policy.decision import Hold
 from relay.policy.home import is_home_lost
-from relay.policy.outcome import Action, Outcome, is_repairable
+from relay.policy.outcome import Action, Outcome, Scope, is_repairable
 from relay.policy.retry import Patience, Progress, Verdict, decide_retry
 from relay.store.spool import Change, Delivery, Message, Origin, State
 
@@ -46,8 +46,8 @@ class Circumstances:
     """How an attempt went beside its outcomes.
 
     `now` in seconds since the epoch, `chance` in [0, 1); `account_key` is what held mail waits for when a login or a
-    permission is refused or a fact cannot be had, `home_key` when a company's own address takes no mail; `data` goes
-    along with every event.
+    permission is refused, by an own server or the smarthost, or a fact cannot be had; `home_key` when a company's own
+    address takes no mail; `data` goes along with every event.
     """
 
     now: float
@@ -157,6 +157,16 @@ def wait_for_pace(message: Message, delivery: Delivery, now: float, wait: float)
     return Settlement(delivery, change, (Event(EventType.DEFERRED, now, message.queue_id, delivery.number, data),))
 
 
+def mail_key(account_key: str, queue_id: str, number: int) -> str:
+    """What one delivery alone waits for: other settings of its account, or a person."""
+    return f"{account_key}#{queue_id}.{number}"
+
+
+def is_mail_key(key: str, account_key: str) -> bool:
+    """Whether it is the key of one delivery by that account."""
+    return key.startswith(f"{account_key}#")
+
+
 def _delivered(case: _Case, change: Change) -> Settlement:
     # RFC 3461 5.2.2: success is ours to report when the next host cannot do it.
     ours = Notify.SUCCESS in case.asked and not case.at.dsn_passed_on and case.message.origin is Origin.SUBMISSION
@@ -166,7 +176,10 @@ def _delivered(case: _Case, change: Change) -> Settlement:
 
 
 def _held(case: _Case, change: Change) -> Settlement:
-    held = replace(change, state=State.HELD, hold_key=case.at.account_key)
+    key = case.at.account_key
+    if key and case.outcome.scope is Scope.RECIPIENT:
+        key = mail_key(key, case.message.queue_id, case.delivery.number)
+    held = replace(change, state=State.HELD, hold_key=key)
     return Settlement(case.delivery, held, (case.attempt_event(EventType.HELD),))
 
 

@@ -146,7 +146,7 @@ def classify(trouble: Trouble | Reply, phase: Phase, *, account: bool, smarthost
     if smarthost and _is_permission(trouble, phase):
         # It does not let us send: a setting between the two of us, and no verdict on anybody's mail.
         status = _temporary(_status(trouble, "5.7.1"))
-        return Outcome(Action.DEFER, Scope.TARGET, status, trouble.text, phase, trouble)
+        return Outcome(Action.DEFER, Scope.ACCOUNT, status, trouble.text, phase, trouble)
     return _classify_permanent(trouble, phase, account=account)
 
 
@@ -161,7 +161,7 @@ def _classify_fault(trouble: Trouble, phase: Phase, *, account: bool) -> Outcome
 
 
 def is_repairable(outcome: Outcome) -> bool:
-    """Whether somebody here can mend what an own server has against us: such trouble never bounces mail.
+    """Whether somebody here can mend what an own server or the smarthost has against us: that never bounces mail.
 
     A wrong host, port or kind of TLS looks like a host that is down, so nothing before MAIL counts as a verdict.
     """
@@ -205,8 +205,10 @@ def _classify_permanent(reply: Reply, phase: Phase, *, account: bool) -> Outcome
         # A host that turns everyone away says nothing about this mail.
         return Outcome(Action.DEFER, Scope.TARGET, _temporary(status), reply.text, phase, reply)
     if account and _is_permission(reply, phase):
-        # The company's own server does not let this account send (as this author): a setting, not a verdict.
-        return Outcome(Action.HOLD, Scope.ACCOUNT, status, reply.text, phase, reply)
+        # The company's own server does not let this account send (as this author): a setting, not a verdict. Said of
+        # a recipient, it may be about that recipient alone: what else the account sends goes on.
+        scope = Scope.RECIPIENT if phase is Phase.RCPT else Scope.ACCOUNT
+        return Outcome(Action.HOLD, scope, status, reply.text, phase, reply)
     if phase is Phase.RCPT:
         # RFC 5321 4.5.3.1.10: 552 to RCPT is an old way of saying "too many recipients".
         if reply.code == 552 and not reply.enhanced:

@@ -265,9 +265,10 @@ class Spool(Protocol):
         """The distinct (hold key, company) pairs of deliveries that wait for something to change."""
         ...
 
-    async def release(self, hold_key: str, *, now: float) -> int:
+    async def release(self, hold_key: str, *, now: float, most: int | None = None) -> int:
         """Queue again what waits for `hold_key`, due now; how many that were. None, for an empty key.
 
+        At most `most`, those first that came in first.
         Attempts are counted anew, here and when a person releases.
         """
         ...

@@ -1,5 +1,6 @@
 """Companies' own servers that refuse us: mail is held, the account is spared, and all goes on when it is repaired."""
 
+import asyncio
 from dataclasses import replace
 from typing import Self
 
@@ -185,6 +186,38 @@ async def test_permissions_are_held_and_verdicts_are_not(house, tmp_path, part, 
     async with Account(house, tmp_path, Script(ehlo=EHLO, **{part: Say(reply)})) as account:
         queue_id = await account.send()
         assert await account.state(queue_id) is state
+
+
+async def test_what_an_own_server_has_against_one_recipient_keeps_nobody_elses_mail(house, tmp_path):
+    """It alone is held, without a word to the company; other mail neither waits for it nor sends it again."""
+    refusing = Script(ehlo=EHLO, rcpt=Say("550 5.7.1 Not allowed by policy"))
+    async with Account(house, tmp_path, refusing, RIGHT) as account:
+        refused = await account.send()
+        other = await account.send()
+        assert [await account.state(queue_id) for queue_id in (refused, other)] == [State.HELD, State.DELIVERED]
+        house.clock.at += 5000
+        await house.dispatcher.release_held()
+        assert await account.state(refused) is State.HELD
+        assert house.sink.of(EventType.ACCOUNT_REFUSED) == house.sink.of(EventType.ACCOUNT_BACK) == []
+        account.password.write_text("second")
+        await house.dispatcher.release_held()
+        assert await house.lease() == 1
+        assert await account.state(refused) is State.DELIVERED
+
+
+async def test_one_mail_tries_whether_a_refused_account_works_again_and_the_rest_follows(house, tmp_path):
+    async with Account(house, tmp_path, WRONG, WRONG, RIGHT) as account:
+        ids = [await account.send() for _ in range(3)]
+        for logins, queued in ((2, 0), (3, 2)):
+            house.clock.at += 900
+            await house.dispatcher.release_held()
+            assert await house.lease() == 1
+            await asyncio.gather(*house.dispatcher._tasks)
+            assert account.logins == logins
+            states = [await account.state(queue_id) for queue_id in ids]
+            assert states.count(State.QUEUED) == queued
+        assert await house.lease() == 2
+        assert [await account.state(queue_id) for queue_id in ids] == [State.DELIVERED] * 3
 
 
 async def test_recipients_share_one_transaction(house, tmp_path):

@@ -15,6 +15,8 @@ from relay.delivery import unreachable
 from relay.delivery.attempt import Batch
 from relay.delivery.route import Target, choose_route
 from relay.facts.accounts import account_key
+from relay.mail.address import parse_address
+from relay.mail.envelope import Notify, Recipient
 from relay.policy.decision import Decision, Name, ReversePath
 from relay.policy.outcome import Action, Phase, Scope
 from relay.sandbox.certificates import Authority
@@ -22,7 +24,7 @@ from relay.sandbox.scripted_peer import Drop, Garbage, Hang, Reset, Say, Script,
 from relay.sandbox.zones import FaultKind
 from relay.store.spool import State
 
-from .house import ANNA, DOMAIN, House, server_at, with_server
+from .house import ANNA, DAY, DOMAIN, House, server_at, with_server
 
 STARTTLS = Say("250-peer.example\r\n250-STARTTLS\r\n250-PIPELINING\r\n250 AUTH PLAIN LOGIN")
 QUICK = {"connect": "10s", "greeting": "10s", "command": "300ms"}
@@ -241,6 +243,24 @@ async def test_a_smarthost_that_relays_for_strangers_only_defers(house):
         queue_id = await house.deliver()
         assert (await house.delivery(queue_id)).state is State.QUEUED
         assert await house.reports() == []
+
+
+async def test_mail_that_a_smarthost_does_not_let_us_send_is_held_in_the_end_and_goes_when_it_does(house):
+    async with ScriptedPeer(Script(rcpt=Say("554 5.7.1 Relay access denied"))) as peer:
+        smarthost = {"host": "127.0.0.1", "port": peer.port, "tls": "none"}
+        house.configure(delivery={"smarthost": smarthost, "connections_idle": "1ms"})
+        queue_id = await house.deliver(Recipient(parse_address(ANNA), notify=frozenset((Notify.FAILURE,))))
+        while (await house.delivery(queue_id)).state is State.QUEUED:
+            house.clock.at += DAY
+            assert await house.lease() == 1
+        await house.dispatcher.release_held()
+        assert (await house.delivery(queue_id)).state is State.HELD
+        assert await house.reports() == []
+        peer.scripts = (Script(),)
+        await house.deliver()
+        await house.dispatcher.release_held()
+        assert await house.lease() == 1
+        assert (await house.delivery(queue_id)).state is State.DELIVERED
 
 
 @pytest.mark.parametrize("how", ["starttls", "implicit"])

@@ -31,6 +31,16 @@ async def test_what_is_held_waits_for_its_key(bench, spool):
     assert await spool.release("dns:a.example", now=bench.now) == 0
 
 
+async def test_one_of_many_may_be_let_go(bench, spool):
+    first, *others = [await _held(bench, spool) for _ in range(3)]
+
+    assert await spool.release("dns:shop.example", now=bench.now, most=1) == 1
+
+    assert await bench.states(spool, first.queue_id) == [State.QUEUED]
+    assert [await bench.states(spool, other.queue_id) for other in others] == [[State.HELD]] * 2
+    assert await spool.release("dns:shop.example", now=bench.now, most=1) == 1
+
+
 async def test_the_keys_that_are_waited_for_are_named_once(bench, spool):
     await _held(bench, spool, "dns:a.example", companies=("one",))
     await _held(bench, spool, "dns:a.example", companies=("one",))

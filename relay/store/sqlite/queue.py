@@ -82,7 +82,7 @@ def carry_out(connection: apsw.Connection, order: Order, selection: Selection, *
     return len(keys)
 
 
-def release(connection: apsw.Connection, hold_key: str, now: float) -> int:
+def release(connection: apsw.Connection, hold_key: str, now: float, most: int | None) -> int:
     """See Spool.release."""
     if not hold_key:
         return 0
@@ -90,9 +90,12 @@ def release(connection: apsw.Connection, hold_key: str, now: float) -> int:
         connection.execute(
             """
             UPDATE delivery SET state = 'queued', hold_key = '', attempts = 0, next_attempt = ?2
-            WHERE state = 'held' AND hold_key = ?1 RETURNING queue_id, number
+            WHERE (queue_id, number) IN (
+                SELECT queue_id, number FROM delivery WHERE state = 'held' AND hold_key = ?1
+                ORDER BY queue_id, number LIMIT ?3
+            ) RETURNING queue_id, number
             """,
-            (hold_key, now),
+            (hold_key, now, -1 if most is None else most),
         )
     )
     events = [Event(EventType.RELEASED, now, str(queue_id), int(number), {"by": hold_key}) for queue_id, number in rows]

@@ -214,9 +214,9 @@ class SqliteSpool:
             changes=False,
         )
 
-    async def release(self, hold_key: str, *, now: float) -> int:
+    async def release(self, hold_key: str, *, now: float, most: int | None = None) -> int:
         """See Spool.release."""
-        return await self._writer.call(lambda connection: queue.release(connection, hold_key, now))
+        return await self._writer.call(lambda connection: queue.release(connection, hold_key, now, most))
 
     async def company_of(self, queue_id: str, number: int) -> str | None:
         """See Spool.company_of."""

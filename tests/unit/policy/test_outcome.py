@@ -19,6 +19,7 @@ DEFER_RECIPIENT = (Action.DEFER, Scope.RECIPIENT)
 FAIL_MESSAGE = (Action.FAIL, Scope.MESSAGE)
 FAIL_RECIPIENT = (Action.FAIL, Scope.RECIPIENT)
 HOLD_ACCOUNT = (Action.HOLD, Scope.ACCOUNT)
+HOLD_RECIPIENT = (Action.HOLD, Scope.RECIPIENT)
 
 
 def expected(reply: Reply, phase: Phase, *, account: bool) -> tuple[Action, Scope]:
@@ -33,10 +34,12 @@ def expected(reply: Reply, phase: Phase, *, account: bool) -> tuple[Action, Scop
         return DEFER_RECIPIENT if phase is Phase.RCPT else DEFER_MESSAGE
     by_sender = phase is Phase.MAIL and reply.code != 552
     by_security = phase is Phase.RCPT and reply.enhanced.startswith("5.7.")
-    permission = account and (reply.code in (530, 535) or by_sender or by_security)
+    permission = account and (reply.code in (530, 535) or by_sender)
     too_many = phase is Phase.RCPT and reply.code == 552 and not reply.enhanced
     refused = FAIL_RECIPIENT if phase is Phase.RCPT else FAIL_MESSAGE
-    return HOLD_ACCOUNT if permission else DEFER_RECIPIENT if too_many else refused
+    if permission or (account and by_security):
+        return HOLD_ACCOUNT if permission else HOLD_RECIPIENT
+    return DEFER_RECIPIENT if too_many else refused
 
 
 REPLIES = [
@@ -175,7 +178,8 @@ def test_what_comes_before_mail_on_an_own_server_can_be_repaired():
 )
 def test_a_smarthost_that_does_not_let_us_send_bounces_nothing(reply, phase):
     outcome = classify(reply, phase, account=False, smarthost=True)
-    assert (outcome.action, outcome.scope) == DEFER_TARGET
+    assert (outcome.action, outcome.scope) == (Action.DEFER, Scope.ACCOUNT)
+    assert is_repairable(outcome)
     assert outcome.status[0] == "4"
     assert classify(reply, phase, account=False).action is Action.FAIL
 
