@@ -1,5 +1,6 @@
 """What octets are, by their first ones and their structure. Names and declared types decide nothing here."""
 
+import base64
 import re
 
 from relay.policy.invoice.facts import Kind
@@ -25,6 +26,8 @@ _MAGIC = (
 _HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 # RFC 5652: 1.2.840.113549.1.7, the types of content of cryptographic messages.
 _PKCS7 = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07"
+# The same as text (RFC 7468 8 and 9), or in base64 without a frame, as invoices signed in Italy come.
+_ARMOUR = re.compile(rb"\s{0,100}(?:-----BEGIN (?:PKCS7|CMS)-----\s{1,100})?(MI[A-Za-z0-9+/]{38})")
 _UUENCODE = re.compile(rb"begin [0-7]{3,4} [^\r\n]{1,200}\r?\n[!-`]")
 _FIELD = re.compile(rb"[!-9;-~]{1,70}:")
 _MAIL_FIELDS = re.compile(
@@ -42,6 +45,12 @@ def kind_of(data: bytes) -> Kind:
     if head[4:8] == b"ftyp" and head[8:12] in _HEIC:
         return Kind.HEIC
     return _packed_kind(head)
+
+
+def is_armoured(data: bytes) -> bool:
+    """Whether this is a cryptographic message in base64."""
+    armour = _ARMOUR.match(data)
+    return armour is not None and _PKCS7 in base64.b64decode(armour[1])
 
 
 def is_encrypted_text(data: bytes) -> bool:
@@ -67,7 +76,7 @@ def _packed_kind(head: bytes) -> Kind:
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         office = b"[Content_Types].xml" in head or b"mimetypeapplication/vnd." in head
         return Kind.OFFICE if office else Kind.ZIP
-    if head.startswith(b"\x30") and _PKCS7 in head[:40]:
+    if (head.startswith(b"\x30") and _PKCS7 in head[:40]) or is_armoured(head):
         return Kind.PKCS7
     # Readers of PDF look for its beginning in the first KiB; archives and mails may hold one there, too.
     found = _text_kind(head)

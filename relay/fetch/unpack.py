@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
+from relay.fetch.kinds import is_armoured
 from relay.policy.invoice.facts import Flaw
 
 MOST_ENTRIES = 100
@@ -111,7 +112,7 @@ def signed_content(data: bytes) -> bytes | None:
         UnpackError: it is encrypted, or damaged.
     """
     try:
-        kind, content = _content_info(data)
+        kind, content = _content_info(_unarmoured(data) if is_armoured(data) else data)
         if kind == _ENVELOPED:
             raise UnpackError(Flaw.ENCRYPTED)
         if kind != _SIGNED:
@@ -120,8 +121,12 @@ def signed_content(data: bytes) -> bytes | None:
         inner = next(value for tag, value in signed if tag == 0x30)
         wrapped = [value for tag, value in _values(inner) if tag == 0xA0]
         return None if not wrapped else b"".join(_octets(wrapped[0], 0))
-    except (IndexError, StopIteration, RuntimeError):
+    except (IndexError, StopIteration, RuntimeError, binascii.Error):
         raise UnpackError(Flaw.BROKEN) from None
+
+
+def _unarmoured(data: bytes) -> bytes:
+    return binascii.a2b_base64(b"".join(line for line in data.split(b"\n") if not line.startswith(b"-----")))
 
 
 def _content_info(data: bytes) -> tuple[bytes, bytes]:

@@ -384,6 +384,10 @@ def test_documents_that_are_signed_by_themselves_are_found():
     assert kinds(contents) == [Kind.PKCS7, Kind.XML]
     assert taken(contents) == [("IT01234567890_1.xml", False)]
     assert kinds(read(mail(("f.pdf.p7m", smime(pdf()))))) == [Kind.PKCS7, Kind.PDF]
+    bare = base64.encodebytes(smime(ubl()))
+    for armoured in (bare, b"-----BEGIN PKCS7-----\n" + bare + b"-----END PKCS7-----\n", bare.replace(b"\n", b"")):
+        assert taken(read(mail(("IT.xml.p7m", armoured)))) == [("IT.xml", False)]
+    assert flaws(read(mail(("IT.xml.p7m", bare[: len(bare) // 2 + 1])))) == {Flaw.BROKEN}
     other = b'<p:FatturaElettronica xmlns:p="http://ivaservizi.agenziaentrate.gov.it/docs/xsd/fatture/v1.2"/>'
     (left,) = (each for each in judge(read(mail(("IT.xml.p7m", smime(other)))).facts, Taste()).left if each.part == 1)
     assert left.reason == "XML, but neither UBL nor CII"
