@@ -56,6 +56,7 @@ from relay.web.events import event_routes
 from relay.web.health import health_routes
 from relay.web.pages import Pages
 from relay.web.server import WebServer
+from relay.web.throttle import Counts
 from relay.webhooks.courier import Telling, Webhooks
 
 _HEARTBEAT = 5.0
@@ -211,11 +212,11 @@ class Worker:
             if listener is not None:
                 self._servers.append(await self._serve(listener, gates))
         if listeners.web is not None:
-            api = Api(lambda: self._active, self._logins, self._clock, self._journal)
-            pages = Pages()
-            confirm = ConfirmPage(lambda: self._active, self._addresses, pages, self._clock, self._journal)
+            counts, pages = Counts(tallies, self._clock), Pages()
+            api = Api(lambda: self._active, self._logins, counts, self._journal)
+            confirm = ConfirmPage(lambda: self._active, self._addresses, pages, counts, self._journal)
             consent = ConsentPage(
-                ConsentWorld(lambda: self._active, self._spool, HttpClient(self._resolver), self._clock, pages),
+                ConsentWorld(lambda: self._active, self._spool, HttpClient(self._resolver), pages, counts),
                 self._dispatcher.look,
             )
             self._web = WebServer(

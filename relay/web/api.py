@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.config.settings import App
 from relay.config.snapshot import Snapshot
@@ -23,7 +22,7 @@ from relay.intake.guard import LoginGuard, Verdict
 from relay.policy.company import Company
 from relay.store.spool import SpoolError
 from relay.web.problem import Problem
-from relay.web.throttle import Throttle, address_of, client_of
+from relay.web.throttle import Counts, Throttle, address_of, client_of
 
 PREFIX = "/api/v1"
 _MOST_FAILURES = 20
@@ -56,13 +55,13 @@ Answer = Callable[[Call], Awaitable[Response]]
 class Api:
     """Makes routes of answers."""
 
-    def __init__(self, active: Callable[[], Active], logins: LoginGuard, clock: Clock, events: EventSink) -> None:
+    def __init__(self, active: Callable[[], Active], logins: LoginGuard, counts: Counts, events: EventSink) -> None:
         self._active = active
         self._logins = logins
-        self._clock = clock
+        self._clock = counts.clock
         self._events = events
-        self._failures = Throttle(clock, most=_MOST_FAILURES)
-        self._calls = Throttle(clock, most=_MOST_CALLS)
+        self._failures = Throttle(counts, "login", most=_MOST_FAILURES)
+        self._calls = Throttle(counts, "call", most=_MOST_CALLS)
 
     def routes(self) -> list[Route]:
         """The calls that need nothing but a login."""

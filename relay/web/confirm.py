@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.events import Event, EventSink, EventType
 from relay.facts.addresses import Addresses, How, Verdict
@@ -22,7 +21,7 @@ from relay.policy.company import Company, Language
 from relay.store.spool import SpoolError
 from relay.web.forms import FormError, read_form
 from relay.web.pages import Form, Page, Pages
-from relay.web.throttle import Throttle, client_of
+from relay.web.throttle import Counts, Throttle, client_of
 from relay.web.words import CONFIRM, ConfirmWords, Said
 
 _MOST_OF_A_CLIENT = 60
@@ -59,15 +58,15 @@ class ConfirmPage:
     """Serves the page for one worker."""
 
     def __init__(
-        self, active: Callable[[], Active], addresses: Addresses, pages: Pages, clock: Clock, events: EventSink
+        self, active: Callable[[], Active], addresses: Addresses, pages: Pages, counts: Counts, events: EventSink
     ) -> None:
         self._active = active
         self._addresses = addresses
         self._pages = pages
-        self._clock = clock
+        self._clock = counts.clock
         self._events = events
-        self._clients = Throttle(clock, most=_MOST_OF_A_CLIENT)
-        self._companies = Throttle(clock, most=_MOST_OF_A_COMPANY)
+        self._clients = Throttle(counts, "confirm from", most=_MOST_OF_A_CLIENT)
+        self._companies = Throttle(counts, "confirm", most=_MOST_OF_A_COMPANY)
 
     def routes(self) -> list[Route]:
         """The page by link, and by code."""
@@ -143,9 +142,8 @@ class ConfirmPage:
         match verdict:
             case Verdict.GOOD | Verdict.ALREADY:
                 return self._answer(visit, verdict)
-            case Verdict.TOO_MANY:
-                return self._code_page(visit, words.too_many, 429)
             case _:
+                # The same for a code that is not looked at any more: that would tell that there is such a company.
                 return self._code_page(visit, words.wrong_code, 422)
 
     def _code_page(self, visit: _Visit, alert: str = "", status: int = 200) -> Response:

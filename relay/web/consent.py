@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.config.sealing import SealingError
 from relay.facts.consenting import ConsentError, Consenting
@@ -26,7 +25,7 @@ from relay.policy.company import Company, Language
 from relay.store.spool import Spool, SpoolError
 from relay.web.consent_words import CONSENT, ConsentWords
 from relay.web.pages import Form, Page, Pages
-from relay.web.throttle import Throttle, client_of
+from relay.web.throttle import Counts, Throttle, client_of
 from relay.web.words import Said
 
 _MOST_OF_A_CLIENT = 60
@@ -43,8 +42,8 @@ class ConsentWorld:
     active: Callable[[], Active]
     spool: Spool
     client: HttpClient
-    clock: Clock
     pages: Pages
+    counts: Counts
 
 
 class ConsentPage:
@@ -53,8 +52,8 @@ class ConsentPage:
     def __init__(self, world: ConsentWorld, released: Callable[[], None]) -> None:
         self._world = world
         self._released = released
-        self._invitations = Invitations(lambda: world.spool.facts, world.clock)
-        self._clients = Throttle(world.clock, most=_MOST_OF_A_CLIENT)
+        self._invitations = Invitations(lambda: world.spool.facts, world.counts.clock)
+        self._clients = Throttle(world.counts, "consent from", most=_MOST_OF_A_CLIENT)
 
     def routes(self) -> list[Route]:
         """The page, and where providers lead back to."""
@@ -68,7 +67,7 @@ class ConsentPage:
         words = self._words(company)
         try:
             if self._clients.take(client_of(request)):
-                return self._show(company, words.slow, status=429)
+                return self._show(None, self._words(None).slow, status=429)
             invitation = await self._invitations.find(request.path_params["slug"], request.path_params["token"])
             if company is None or not company.accounts or invitation is None:
                 return self._show(None, self._words(None).wrong, status=404)
@@ -103,7 +102,7 @@ class ConsentPage:
         words = self._words(company)
         try:
             if self._clients.take(client_of(request)):
-                return self._show(company, words.slow, status=429)
+                return self._show(None, self._words(None).slow, status=429)
             verifier = None
             begun_here = secrets.compare_digest(request.cookies.get(_COOKIE, "").encode(), state.encode())
             if company is not None and begun_here:
@@ -133,7 +132,7 @@ class ConsentPage:
 
     def _consenting(self) -> Consenting:
         world = self._world
-        return Consenting(self._active, world.spool, world.client, world.clock)
+        return Consenting(self._active, world.spool, world.client, world.counts.clock)
 
     def _language(self, company: Company | None) -> Language:
         default = self._active.snapshot.settings.notices.language

@@ -1,41 +1,49 @@
-"""Counts what one client asks for, and says when it is too much. Forgets who has been quiet."""
+"""Counts what one client asks for, with all workers of the machine, and says when it is too much."""
 
-from collections import OrderedDict
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.requests import Request
 
 from relay.clock import Clock
+from relay.intake.tally import Tallies
 
 _WINDOW = 60.0
-_MOST_REMEMBERED = 10_000
+
+
+class Counts:
+    """Where the throttles of one worker count: one table for all of them."""
+
+    def __init__(self, tallies: Tallies, clock: Clock) -> None:
+        self._tally = tallies.tally(_WINDOW)
+        self.clock = clock
+
+    def add(self, name: str) -> None:
+        """Count one more."""
+        self._tally.add(name, now=self.clock.now())
+
+    def total(self, name: str) -> float:
+        """What was counted within a minute, fading."""
+        return self._tally.total(name, now=self.clock.now())
 
 
 class Throttle:
-    """At most `most` things of one kind within a minute for each name; counted by each worker for itself."""
+    """At most `most` things of one kind within a minute for each name."""
 
-    def __init__(self, clock: Clock, *, most: int) -> None:
-        self._clock = clock
+    def __init__(self, counts: Counts, kind: str, *, most: int) -> None:
+        self._counts = counts
+        self._kind = kind
         self._most = most
-        self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def take(self, name: str) -> float:
         """Count one more for `name`: 0 when it may go on, else in how many seconds it may come back."""
-        now = self._clock.now()
         wait = self.wait(name)
-        if wait:
-            return wait
-        begun, count = self._windows.pop(name, (now, 0))
-        self._windows[name] = (begun, count + 1) if now < begun + _WINDOW else (now, 1)
-        if len(self._windows) > _MOST_REMEMBERED:
-            self._windows.popitem(last=False)
-        return 0.0
+        if not wait:
+            self._counts.add(f"{self._kind} {name}")
+        return wait
 
     def wait(self, name: str) -> float:
         """As `take`, without counting."""
-        begun, count = self._windows.get(name, (0.0, 0))
-        left = begun + _WINDOW - self._clock.now()
-        return left if left > 0 and count >= self._most else 0.0
+        return _WINDOW if self._counts.total(f"{self._kind} {name}") + 1 > self._most else 0.0
 
 
 def address_of(request: Request) -> IPv4Address | IPv6Address:

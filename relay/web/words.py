@@ -30,7 +30,6 @@ class ConfirmWords:
     code: str
     confirm: str
     wrong_code: str
-    too_many: str
     slow: Said
 
 
@@ -65,8 +64,8 @@ CONFIRM: Mapping[Language, ConfirmWords] = {
         type_code=Said("Confirm your address", "Type the code that stands in the mail we have sent you."),
         code="Code",
         confirm="Confirm",
-        wrong_code="This code is not right, or too old. Look into the newest mail that we have sent you.",
-        too_many="This code was typed wrongly too often. Follow the link in the mail instead.",
+        wrong_code="This code is not right, too old, or was typed wrongly too often. Follow the link in the newest "
+        "mail that we have sent you.",
         slow=Said("A little slower, please", "There were many tries within a short time. Try again in a minute."),
     ),
     Language.NL: ConfirmWords(
@@ -99,8 +98,8 @@ CONFIRM: Mapping[Language, ConfirmWords] = {
         type_code=Said("Bevestig uw adres", "Typ de code die in de mail staat die we u gestuurd hebben."),
         code="Code",
         confirm="Bevestig",
-        wrong_code="Deze code klopt niet, of is te oud. Kijk in de nieuwste mail die we u gestuurd hebben.",
-        too_many="Deze code werd te vaak fout ingetypt. Volg in de plaats daarvan de link in de mail.",
+        wrong_code="Deze code klopt niet, is te oud, of werd te vaak fout ingetypt. Volg de link in de nieuwste mail "
+        "die we u gestuurd hebben.",
         slow=Said("Iets trager, alstublieft", "Er waren veel pogingen op korte tijd. Probeer over een minuut opnieuw."),
     ),
     Language.FR: ConfirmWords(
@@ -139,9 +138,8 @@ CONFIRM: Mapping[Language, ConfirmWords] = {
         ),
         code="Code",
         confirm="Confirmer",
-        wrong_code="Ce code n'est pas correct, ou trop ancien. Voyez le message le plus récent que nous "
-        "vous avons envoyé.",
-        too_many="Ce code a été mal saisi trop souvent. Suivez plutôt le lien dans le message.",
+        wrong_code="Ce code n'est pas correct, est trop ancien ou a été mal saisi trop souvent. Suivez le lien dans le "
+        "message le plus récent que nous vous avons envoyé.",
         slow=Said("Un peu plus lentement", "Il y a eu beaucoup d'essais en peu de temps. Réessayez dans une minute."),
     ),
     Language.DE: ConfirmWords(
@@ -181,9 +179,8 @@ CONFIRM: Mapping[Language, ConfirmWords] = {
         ),
         code="Code",
         confirm="Bestätigen",
-        wrong_code="Dieser Code stimmt nicht oder ist zu alt. Sehen Sie in der neuesten Mail nach, die wir "
-        "gesandt haben.",
-        too_many="Dieser Code wurde zu oft falsch eingegeben. Folgen Sie stattdessen dem Link in der Mail.",
+        wrong_code="Dieser Code stimmt nicht, ist zu alt oder wurde zu oft falsch eingegeben. Folgen Sie dem Link in "
+        "der neuesten Mail, die wir gesandt haben.",
         slow=Said(
             "Etwas langsamer, bitte", "Es gab viele Versuche in kurzer Zeit. Versuchen Sie es in einer Minute wieder."
         ),

@@ -24,6 +24,7 @@ from relay.store.sqlite.spool import SqliteSpool
 from relay.web.api import Api
 from relay.web.confirm import ConfirmPage
 from relay.web.pages import Pages
+from relay.web.throttle import Counts
 
 NOW = 1_800_000_000.0
 PASSWORD = "the password of the tests"
@@ -97,10 +98,10 @@ class House:
         guard = LoginGuard(
             logins(), GuardWorld(Guesses(Tallies()), lambda: self.spool.facts, self.clock, self.sink.emit)
         )
-        return Api(lambda: self.active, guard, self.clock, self.sink)
+        return Api(lambda: self.active, guard, Counts(Tallies(), self.clock), self.sink)
 
     def confirm_routes(self) -> list[BaseRoute]:
-        page = ConfirmPage(lambda: self.active, self.addresses, Pages(), self.clock, self.sink)
+        page = ConfirmPage(lambda: self.active, self.addresses, Pages(), Counts(Tallies(), self.clock), self.sink)
         return list(page.routes())
 
     async def link(self, company: Company) -> str:

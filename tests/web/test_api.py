@@ -6,8 +6,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from relay.events import EventType
+from relay.intake.tally import Share, Tallies, make_memory
 from relay.store.spool import SpoolError
-from relay.web.throttle import Throttle, client_of
+from relay.web.throttle import Counts, Throttle, client_of
 
 from .house import PASSWORD, House, StandingClock
 
@@ -83,14 +84,23 @@ async def test_a_store_in_trouble_is_no_answer_and_says_nothing_of_its_insides(h
     assert "secret place" not in said.text
 
 
-def test_a_throttle_forgets_the_quiet_and_never_grows_without_bounds():
-    throttle = Throttle(StandingClock(), most=1)
-    assert throttle.take("a") == 0
-    assert throttle.take("a") == 60
-    for number in range(10_000):
-        throttle.take(str(number))
-    assert len(throttle._windows) == 10_000
-    assert throttle.take("a") == 0
+def test_a_throttle_counts_with_all_workers_and_forgets_the_quiet(tmp_path):
+    make_memory(tmp_path / "tallies", 2)
+    clock = StandingClock()
+    here, there = (
+        Throttle(Counts(Tallies(Share(tmp_path / "tallies", slot, 2)), clock), "call", most=2) for slot in range(2)
+    )
+    assert [each.take("a") for each in (here, there, here, there)] == [0, 0, 60, 60]
+    assert here.take("b") == 0
+    assert [here.wait("a"), here.wait("b")] == [60, 0]
+    clock.at += 120
+    assert there.take("a") == 0
+
+
+def test_throttles_of_different_kinds_do_not_meet():
+    counts = Counts(Tallies(), StandingClock())
+    one, other = Throttle(counts, "call", most=1), Throttle(counts, "login", most=1)
+    assert [one.take("a"), other.take("a"), one.take("a")] == [0, 0, 60]
 
 
 @pytest.mark.parametrize(

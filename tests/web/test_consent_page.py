@@ -13,10 +13,12 @@ from relay.dns import Resolver
 from relay.facts.invitations import Invitations
 from relay.facts.tokens import Tokens
 from relay.http import HttpClient
+from relay.intake.tally import Tallies
 from relay.mail.address import Address
 from relay.policy.company import Company, IdentityKind, Language, OAuth2, Server
 from relay.web.consent import ConsentPage, ConsentWorld
 from relay.web.pages import Pages
+from relay.web.throttle import Counts
 from tests.delivery.issuer import Issuer
 
 from .house import SECRET, House
@@ -65,7 +67,7 @@ async def place(house) -> AsyncIterator[Place]:
         house.active = Active(house.active.snapshot, Keyring((SECRET,), {}, SealingKeys([SECRET * 2])))
         released: list[bool] = []
         http = HttpClient(Resolver(["127.0.0.1:9"], 1.0))
-        world = ConsentWorld(lambda: house.active, house.spool, http, house.clock, Pages())
+        world = ConsentWorld(lambda: house.active, house.spool, http, Pages(), Counts(Tallies(), house.clock))
         page = ConsentPage(world, lambda: released.append(True))
         async with house.client(list(page.routes())) as browser:
             browser.base_url = "https://relay.test"
