@@ -51,6 +51,8 @@ smtpd_relay_restrictions = reject_unauth_destination
 virtual_mailbox_domains = {domain}
 virtual_mailbox_base = {place}/mail
 virtual_mailbox_maps = static:box/
+virtual_alias_maps = inline:{{ {{ gone@{domain} = left@{domain} }} }}
+transport_maps = inline:{{ {{ left@{domain} = error:5.1.1 User unknown }} }}
 virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 relayhost = {relay}
@@ -189,7 +191,7 @@ class Postfix:
 def receiving_host(where: Listening, *, domain: str, relay: tuple[str, int], milter: str = "") -> Postfix:
     """A host that takes mail for `domain` into one mailbox, unless a milter is against it.
 
-    It sends its own reports to `relay`.
+    That for the user "gone" comes back. It sends its own reports to `relay`.
     """
     uid = mailbox_owner()
     gid = pwd.getpwuid(uid).pw_gid
