@@ -1,5 +1,6 @@
 """A company's own mailbox is emptied into Fast input: invoices in every wrapping, and one mail that is none."""
 
+import asyncio
 import base64
 import io
 import json
@@ -48,7 +49,8 @@ async def empty_mailbox(show: Show, number: int) -> None:
         mailbox.put(mail)
         show.say(f"    a mail arrives: {len(mail)} octets")
     documents = await fast_input.wait_for(2, PATIENCE)
-    told = await _history(show, run)
+    async with asyncio.timeout(PATIENCE):
+        told = await _history(show, run)
     for document in documents:
         file, beside = document["File"], document.get("FileSource")
         show.say(f"  Fast input has {file['FileName']} ({file['MimeType']}){_with(beside)}")

@@ -16,7 +16,7 @@ from relay.mail.dkim import BodyHash, Signer, dns_record
 from relay.mail.message import header_size, parse_header
 from relay.sandbox.arrivals import Received
 from relay.sandbox.default_world import RELAY_DOMAIN
-from relay.sandbox.demo.stage import APP, PASSWORD, PATIENCE, Show, deliver, queue_id_of
+from relay.sandbox.demo.stage import APP, PASSWORD, PATIENCE, Show, deliver, queue_id_of, settled
 
 CUSTOMER = "klant.example"
 _SELECTOR = "post"
@@ -72,14 +72,10 @@ async def _forge(show: Show, victim: str, first: Received) -> None:
     content = _written(victim, to, f"Re: {first.header('Subject')}", "Ons rekeningnummer is veranderd.\n")
     reply = await deliver(show, _STRANGER, "x@vol.example", to, content)
     queue_id = queue_id_of(reply)
-    while True:
-        delivery = json.loads(await show.relay.ask("queue", "show", queue_id, "--json"))["deliveries"][0]
-        if delivery["state"] != "queued":
-            break
-        await asyncio.sleep(0.2)
+    state = await settled(show, queue_id)
     for line in (await show.relay.ask("trace", queue_id)).strip().splitlines():
         show.say(f"  | {line}")
-    show.check(holds=delivery["state"] == "held", claim="mail in a false name waits until a person releases it")
+    show.check(holds=state == "held", claim="mail in a false name waits until a person releases it")
 
 
 def _out_of_office(first: Received, to: str) -> bytes:

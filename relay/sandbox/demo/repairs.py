@@ -6,7 +6,7 @@ from pathlib import Path
 
 from relay.sandbox.default_world import STUDIO_PASSWORD
 from relay.sandbox.demo.invoices import invoice
-from relay.sandbox.demo.stage import Show, submit, tell_journey
+from relay.sandbox.demo.stage import Show, settled, submit, tell_journey
 
 _ATELIER, _ATELIER_FROM = "atelier-vos", "facturen@atelier-vos.example"
 _STUDIO, _STUDIO_FROM = "studio-noord", "hallo@studio-noord.example"
@@ -21,7 +21,7 @@ async def publish_records(show: Show, number: int) -> None:
         f"\n{number}. Atelier Vos sends invoice {title} in its own name or not at all, and its domain says nothing yet"
     )
     queue_id = await submit(show, _ATELIER, to, invoice(title, company="Atelier Vos", author=_ATELIER_FROM, to=to))
-    state = await _state(show, queue_id)
+    state = await settled(show, queue_id)
     show.check(holds=state == "held", claim="the mail waits: it neither goes out unbelievable nor in another name")
     show.say(f"  `relay company check {_ATELIER}` says what to publish, and the company does:")
     advice = json.loads(await show.relay.ask("company", "check", _ATELIER, "--json"))
@@ -43,7 +43,7 @@ async def change_password(show: Show, number: int, password: Path) -> None:
     await asyncio.to_thread(password.write_text, "no longer the password")
     try:
         queue_id = await submit(show, _STUDIO, to, invoice(name, company="Studio Noord", author=_STUDIO_FROM, to=to))
-        state = await _state(show, queue_id)
+        state = await settled(show, queue_id)
     finally:
         await asyncio.to_thread(password.write_text, STUDIO_PASSWORD)
     show.check(holds=state == "held", claim="its server refuses the login; the mail waits and nothing bounces")
@@ -52,13 +52,3 @@ async def change_password(show: Show, number: int, password: Path) -> None:
     received = await show.world.wait_for(to, _SOON)
     await tell_journey(show, queue_id, received)
     show.check(holds=_STUDIO_FROM in received.header("From"), claim="the mail has gone on by itself, in the same name")
-
-
-async def _state(show: Show, queue_id: str) -> str:
-    """Where a mail stands once the relay has tried it, or decided not to."""
-    while True:
-        told = json.loads(await show.relay.ask("queue", "show", queue_id, "--json"))
-        state = str(told["deliveries"][0]["state"])
-        if state != "queued":
-            return state
-        await asyncio.sleep(0.2)

@@ -1,5 +1,7 @@
 """What every step of the demonstration stands on: the relay, the world around it, and a voice."""
 
+import asyncio
+import json
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -54,6 +56,17 @@ async def tell_journey(show: Show, queue_id: str, received: Received) -> None:
             show.say(f"    {name}: {received.header(name)}")
     signatures = ", ".join(f"{domain} {result}" for domain, result in verdicts.dkim) or "none"
     show.say(f"    SPF {verdicts.spf}; DKIM {signatures}; reply {received.reply}")
+
+
+async def settled(show: Show, queue_id: str) -> str:
+    """Where a mail stands once the relay has tried it, or decided not to. Raises TimeoutError."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            told = json.loads(await show.relay.ask("queue", "show", queue_id, "--json"))
+            state = str(told["deliveries"][0]["state"])
+            if state != "queued":
+                return state
+            await asyncio.sleep(0.2)
 
 
 async def submit(show: Show, alias: str, to: str, content: bytes) -> str:
