@@ -16,6 +16,7 @@ from relay.delivery.lanes import Lanes, Width
 from relay.delivery.plan import Planner
 from relay.delivery.recording import Recorder, Sending, patience_of
 from relay.delivery.settle import Circumstances, Settlement, hold, is_mail_key, settle, wait_for_pace
+from relay.delivery.spoofed import tell_of_spoofed
 from relay.delivery.trust import Trust
 from relay.delivery.unreachable import Unreachable
 from relay.events import Event, EventType, Json
@@ -376,9 +377,11 @@ class Dispatcher:
                 # The outcome of an attempt has to be written down whatever else is in trouble.
                 log.exception("a company's address cannot be noted", queue_id=message.queue_id)
         await self._recorder.record(message, settlements)
-        self._let_go([settlement.delivery for settlement in settlements])
+        if message.origin is Origin.MX:
+            await self._recorder.insist(lambda: tell_of_spoofed(self._troubles, message, settlements), message)
         if message.origin is Origin.DOCUMENT:
             await self._recorder.insist(lambda: tell_of_documents(self._troubles, settlements), message)
+        self._let_go([settlement.delivery for settlement in settlements])
 
     def account_key(self, decision: Decision) -> str:
         """Names an author and a server's settings with its password: what mail waits for when the server refuses us."""

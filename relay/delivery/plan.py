@@ -24,7 +24,7 @@ from relay.policy.forward import (
     send_report,
 )
 from relay.policy.identity import choose_identity, needs_standing
-from relay.policy.spoof import Spoofed, explain_spoofed, treatment
+from relay.policy.spoof import HOLD_KEY, Spoofed, explain_spoofed, treatment
 from relay.store.spool import Delivery, Entry, Message, Origin
 
 
@@ -115,12 +115,12 @@ class Planner:
         found = read_evidence(message.findings)
         if found is None:
             return None
-        wish = wish_of(self._active().snapshot, company)
+        wish = wish_of(self._active().snapshot, company, delivery.recipient.address)
         if treatment(found, wish) not in (Spoofed.QUARANTINE, Spoofed.REFUSE):
             return None
         if await self._was_released(message.queue_id, delivery.number):
             return None
-        return Hold("", explain_spoofed(found))
+        return Hold(HOLD_KEY, explain_spoofed(found))
 
     def _to_fast_input(self, company: Company, domain: str) -> Choice:
         """A document goes to the address that holds now: it may have been changed since."""

@@ -32,6 +32,7 @@ class Trouble(StrEnum):
     ACCOUNT_REFUSED = "account-refused"
     CONSENT_NEEDED = "consent-needed"
     FORWARDING_LOOP = "forwarding-loop"
+    MAIL_HELD = "mail-held"
     MAILBOX_REFUSED = "mailbox-refused"
     FAST_INPUT_REFUSED = "fast-input-refused"
     DOCUMENTS_REFUSED = "documents-refused"

@@ -6,11 +6,13 @@ from relay.authn.arrivals import Claims, authenticate, author_domains
 from relay.config.snapshot import Snapshot
 from relay.dns import Resolver
 from relay.incoming.arrival import Arrival, Examined
+from relay.mail.address import Address
 from relay.mail.arc_chain import ChainError, read_chain
 from relay.mail.body_forms import BodyHashes
 from relay.mail.dkim_signature import Signature, choose
 from relay.mail.message import Header
 from relay.mail.reply import Reply
+from relay.mail.verp import is_bounce_local, is_srs_local
 from relay.policy.company import Company
 from relay.policy.spoof import Spoofed, refuse_spoofed
 
@@ -41,11 +43,20 @@ async def find_evidence(
     )
     found = await authenticate(claims, resolver, trusted=snapshot.settings.authentication.trusted_sealers)
     examined.findings[SECTION] = found.to_json()
-    wishes = (wish_of(snapshot, snapshot.company(slug) if slug else None) for slug in arrival.companies)
+    wishes = (
+        wish_of(snapshot, snapshot.company(slug) if slug else None, recipient.address)
+        for slug, recipient in zip(arrival.companies, arrival.envelope.recipients, strict=True)
+    )
     return refuse_spoofed(found, wishes)
 
 
-def wish_of(snapshot: Snapshot, company: Company | None) -> Spoofed:
-    """What is to become of mail in a false name for this company, or for the relay itself."""
+def wish_of(snapshot: Snapshot, company: Company | None, recipient: Address) -> Spoofed:
+    """What is to become of mail in a false name for this company, or for the relay itself.
+
+    Whoever writes to a return address with our seal has had mail of ours: that is a bounce, and many hosts write those
+    in names that nothing proves. They are needed more than they can harm.
+    """
+    if is_bounce_local(recipient.local) or is_srs_local(recipient.local):
+        return Spoofed.MARK
     own = company.spoofed if company is not None else None
     return own or snapshot.settings.authentication.spoofed

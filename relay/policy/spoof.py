@@ -22,6 +22,8 @@ class Spoofed(StrEnum):
 
 
 WARNING = "Relay-Warning"
+# What such mail waits for when it is held: a person.
+HOLD_KEY = "spoofed"
 
 
 def is_spoofed(found: Authentication) -> bool:

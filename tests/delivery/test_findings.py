@@ -3,11 +3,16 @@
 from dataclasses import replace
 
 from relay.delivery.plan import Planner
+from relay.facts import troubles
+from relay.facts.troubles import Trouble
+from relay.mail.verp import bounce_address
 from relay.policy.authentication import Authentication, DmarcFinding, Result, SpfFinding
 from relay.policy.decision import Decision, Hold, Name, ReversePath
 from relay.policy.dmarc import Policy
-from relay.policy.spoof import explain_spoofed
-from relay.store.spool import Origin
+from relay.policy.spoof import HOLD_KEY, explain_spoofed
+from relay.store.spool import Origin, State
+
+from .house import DOMAIN, SECRET
 
 FOUND = Authentication(
     spf=SpfFinding(Result.PASS, "writer.example"),
@@ -49,10 +54,36 @@ async def test_mail_in_a_false_name_waits_until_a_person_lets_it_go(house):
 
     planner = Planner(lambda: house.active, None, None, was_released)
     hold = await planner.choose(entry.message, entry.deliveries[0])
-    assert hold == Hold("", explain_spoofed(HARSH))
+    assert hold == Hold(HOLD_KEY, explain_spoofed(HARSH))
     tried = replace(entry.deliveries[0], last="450 4.2.0 try again")
     assert isinstance(await planner.choose(entry.message, tried), Hold)
     released.add((entry.message.queue_id, 0))
     assert (await planner.choose(entry.message, tried)).name is Name.FORWARD
     mild = replace(entry.message, findings={"evidence": MILD.to_json()})
     assert (await planner.choose(mild, entry.deliveries[0])).name is Name.FORWARD
+
+
+async def test_the_company_is_told_of_mail_that_is_held_so_and_what_it_is_called(house):
+    queue_ids = [
+        await house.deliver("bakery@my.relay.example", origin=Origin.MX, findings={"evidence": HARSH.to_json()})
+        for _ in range(2)
+    ]
+    held = [await house.delivery(queue_id) for queue_id in queue_ids]
+    assert {each.state for each in held} == {State.HELD}
+    assert {each.hold_key for each in held} == {HOLD_KEY}
+    # One notice a day, however much is held.
+    fact = await house.spool.facts.get(troubles.KIND, f"bakery {Trouble.MAIL_HELD}")
+    details = troubles.read_trouble(fact.value).details
+    assert (details.about, details.cause) == ("writer.example", queue_ids[0])
+
+
+async def test_a_bounce_is_not_held_for_the_name_it_is_written_in(house):
+    findings = {"evidence": HARSH.to_json()}
+    ours = bounce_address("1m83n6z0e39ye9", 0, domain=DOMAIN, secrets=(SECRET,))
+    entry = await house.put(str(ours), origin=Origin.MX, findings=findings)
+
+    async def nothing_was_released(_queue_id, _number):
+        return False
+
+    planner = Planner(lambda: house.active, None, None, nothing_was_released)
+    assert (await planner.choose(entry.message, entry.deliveries[0])).name is Name.FORWARD

@@ -7,13 +7,15 @@ from dataclasses import replace
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from relay.incoming.evidence import wish_of
+from relay.mail.address import Address
 from relay.mail.body_forms import BodyForm, BodySeen
 from relay.mail.dkim import BodyHash, Signer
 from relay.mail.message import parse_header
+from relay.mail.verp import bounce_address
 from relay.policy.authentication import Result, from_json
 from relay.policy.spoof import Spoofed, is_spoofed
 
-from .front import begin, send
+from .front import SECRET, begin, send
 
 BAKERY_ALIAS = "<bakery@my.relay.example>"
 
@@ -81,9 +83,19 @@ async def test_a_company_may_wish_otherwise(front):
     front.configure(authentication={"spoofed": "refuse"})
     snapshot = front.active.snapshot
     company = snapshot.by_alias("bakery")
-    assert wish_of(snapshot, company) is Spoofed.REFUSE
-    assert wish_of(snapshot, replace(company, spoofed=Spoofed.MARK)) is Spoofed.MARK
-    assert wish_of(snapshot, None) is Spoofed.REFUSE
+    alias = Address("bakery", "my.relay.example")
+    assert wish_of(snapshot, company, alias) is Spoofed.REFUSE
+    assert wish_of(snapshot, replace(company, spoofed=Spoofed.MARK), alias) is Spoofed.MARK
+    assert wish_of(snapshot, None, alias) is Spoofed.REFUSE
+
+
+async def test_a_bounce_that_carries_our_seal_is_taken_whoever_it_says_it_is_from(front):
+    publish(front)
+    front.configure(authentication={"spoofed": "refuse"})
+    ours = bounce_address("1m83n6z0e39ye9", 0, domain="my.relay.example", secrets=(SECRET,))
+    content = b"From: MAILER-DAEMON@writer.example\r\nSubject: Undelivered\r\n\r\n"
+    assert (await send(front.mx(), "<>", f"<{ours}>", content)).code == 250
+    assert wish_of(front.active.snapshot, None, ours) is Spoofed.MARK
 
 
 async def test_a_false_name_is_taken_otherwise_and_known(front):
