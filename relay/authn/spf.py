@@ -98,6 +98,10 @@ class _Evaluation:
         return min((answer.expires for answer in self._answers.values()), default=0.0)
 
     async def run(self, resolver: Resolver) -> SpfResult:
+        # Every evaluation begins with this record; to know it beforehand saves a pass.
+        first = (self._domain.removesuffix(".").lower(), "TXT")
+        if _may_be_asked(first[0]) and "." in first[0]:
+            self._answers[first] = await _lookup(first, resolver)
         while True:  # every round brings at least one new answer, and pyspf's limits bound what it can ask for
             # Only the length of what a stranger has published can make a pass long; then it must not hold up others.
             is_short = sum(map(_length, self._answers.values())) < MAX_INLINE
@@ -143,7 +147,7 @@ class _Query(spf.query):  # type: ignore[misc]  # pyspf has no types
     def dns(self, name: str, qtype: str, cnames: object = None, *, ignore_void: bool = False) -> list[Any]:  # noqa: ARG002
         """What pyspf calls for every look-up; `cnames` is for following aliases, which the resolver has done."""
         question = (name.removesuffix(".").lower(), qtype)
-        if not question[0] or any(not 0 < len(label) < 64 for label in question[0].split(".")):
+        if not _may_be_asked(question[0]):
             return []
         answer = self._answers.get(question)
         if answer is None:
@@ -156,6 +160,10 @@ class _Query(spf.query):  # type: ignore[misc]  # pyspf has no types
             if self.void_lookups > spf.MAX_VOID_LOOKUPS:
                 raise spf.PermError(f"Void lookup limit of {spf.MAX_VOID_LOOKUPS} exceeded")
         return _as_pyspf_has_it(answer, qtype)
+
+
+def _may_be_asked(name: str) -> bool:
+    return all(0 < len(label) < 64 for label in name.split("."))
 
 
 def _length(answer: Answer[Any]) -> int:

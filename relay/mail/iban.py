@@ -99,6 +99,8 @@ _LENGTHS = {
     "XK": 20,
     "YE": 30,
 }
+# Digits are rarer than letters, so they are looked for first: this is done with every mail from outside.
+_DIGITS = re.compile(r"[0-9](?:(?<=[A-Za-z]{2}[0-9])|(?<=[A-Za-z]{2}[ \u00a0][0-9]))[0-9]")
 _BEGIN = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2})[ \u00a0]?([0-9]{2})")
 _SEPARATORS = " \u00a0\u2009\u202f.-\t"
 _MOST = 20
@@ -121,12 +123,20 @@ def is_iban(text: str) -> bool:
 
 
 def _candidates(text: str) -> Iterator[str]:
-    for found in islice(_BEGIN.finditer(text), _MOST_BEGUN):
+    for found in islice(_begun(text), _MOST_BEGUN):
         country = found[1].upper()
         if country in _LENGTHS:
             candidate = _gathered(text, found.end(), country + found[2], _LENGTHS[country])
             if candidate is not None:
                 yield candidate
+
+
+def _begun(text: str) -> Iterator[re.Match[str]]:
+    for digits in _DIGITS.finditer(text):
+        at = digits.start() - 2
+        found = _BEGIN.match(text, at) or (_BEGIN.match(text, at - 1) if at else None)
+        if found is not None:
+            yield found
 
 
 def _gathered(text: str, at: int, begun: str, length: int) -> str | None:
