@@ -47,14 +47,19 @@ def read_header(data: bytes) -> Fields:
 def read_fields(block: bytes) -> Fields:
     """Fields with their names in lower case and their values unfolded. What is none is passed over."""
     fields: list[tuple[str, list[str]]] = []
+    room = 0
     for line in block.decode("utf-8", "replace").split("\n"):
         if line[:1] in (" ", "\t"):
-            if fields and sum(map(len, fields[-1][1])) < _MOST_VALUE:
+            if room > 0:
                 fields[-1][1].append(line.strip())
+                # A piece with nothing in it costs too: a field may have a hundred thousand of them.
+                room -= len(fields[-1][1][-1]) + 1
             continue
+        room = 0
         name, colon, value = line.partition(":")
         if colon and _NAME.fullmatch(name.rstrip()) and len(fields) < _MOST_FIELDS:
             fields.append((name.rstrip().lower(), [value.strip()]))
+            room = _MOST_VALUE - len(value)
     return tuple((key, " ".join(pieces)[:_MOST_VALUE].strip()) for key, pieces in fields)
 
 

@@ -49,6 +49,7 @@ BOMBS = {
     "quotes without end": HEAD + b'Cc: "' + b'\\"' * 50_000 + b"\r\n\r\nx\r\n",
     "encoded words": HEAD + b"Cc: " + b"=?utf-8?q?=41?=\r\n " * 10_000 + b"x\r\n\r\nx\r\n",
     "20,000 references": HEAD + b"References:" + b"\r\n <a@b>" * 20_000 + b"\r\n\r\nx\r\n",
+    "60,000 empty continuations": HEAD + b"X: y\r\n" + b" \x0b\r\n" * 60_000 + b"\r\nx\r\n",
     "20,000 fields": HEAD + b"X: y\r\n" * 20_000 + b"\r\nx\r\n",
     "10,000 authors": b"From: " + b"a@b.example,\r\n " * 10_000 + b"c@d.example\r\n\r\nx\r\n",
     "one field of 200 KiB": HEAD + b"X: " + b"y" * 200_000 + b"\r\n\r\nx\r\n",

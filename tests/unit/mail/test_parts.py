@@ -2,6 +2,7 @@
 
 import base64
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +60,19 @@ def test_fields_are_unfolded_and_what_is_none_is_passed_over():
 
 def test_a_value_has_an_end():
     assert len(value_of(read_fields(b"A: b\n" + b" " + b"c" * 3000 + b"\n " + b"d" * 3000 + b"\n e\n f"), "a")) == 4000
+
+
+@pytest.mark.parametrize("line", [b" \x0b\n", b" \xc2\xa0\n", b" c\n"])
+def test_a_value_of_a_hundred_thousand_pieces_is_read_once(line):
+    """Reading it again for every piece would take minutes."""
+    ((name, value),) = read_fields(b"A: b\n" + line * 100_000)
+    assert name == "a"
+    assert value.startswith("b")
+    assert len(value) <= 4000
+
+
+def test_what_continues_no_field_belongs_to_none():
+    assert read_fields(b"A: b\nno field\n c\nD: e\n f") == (("a", "b"), ("d", "e f"))
 
 
 def test_a_mail_may_have_no_header_or_nothing_else():
