@@ -25,6 +25,7 @@ from relay.delivery.recording import Sending
 from relay.dns import Resolver
 from relay.events import Event, EventType, Json
 from relay.facts.addresses import Addresses
+from relay.facts.dead_addresses import DeadAddresses
 from relay.facts.fading import forget_faded
 from relay.facts.peers import Peers
 from relay.facts.troubles import Troubles
@@ -189,7 +190,8 @@ class Worker:
 
         apps, outside = office(), office()
 
-        common = Common(lambda: self._active, self._logins, rate, self._clock, self._addresses)
+        dead = DeadAddresses(lambda: self._spool.facts, self._clock)
+        common = Common(lambda: self._active, self._logins, rate, self._clock, self._addresses, dead)
 
         def submission(peer: Peer) -> Gate:
             desk = SubmissionDesk(common, peer)

@@ -112,6 +112,7 @@ def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
     from relay.delivery.plan import Planner
     from relay.dns import Resolver
     from relay.facts.addresses import Addresses
+    from relay.facts.dead_addresses import DeadAddresses
     from relay.facts.domains import DomainFacts
     from relay.facts.homes import Homes
     from relay.facts.peers import Peers
@@ -131,7 +132,8 @@ def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
     nowhere, addresses = Peer(ip_address("::"), 0), Addresses(lambda: active, _Looking(facts), clock)
     tallies = Tallies()
     guard = LoginGuard(Logins(), GuardWorld(Guesses(tallies), lambda: facts, clock, lambda _: None))
-    common = Common(lambda: active, guard, Rate(tallies), clock, addresses)
+    dead = DeadAddresses(lambda: facts, clock)
+    common = Common(lambda: active, guard, Rate(tallies), clock, addresses, dead)
 
     def submission(app: str) -> SubmissionDesk:
         desk = SubmissionDesk(common, nowhere)

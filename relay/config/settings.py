@@ -145,6 +145,10 @@ class App(Model):
         default="hold",
         description="Mail of a company that has not confirmed its address: hold it until then, or refuse it.",
     )
+    dead_addresses: Literal["deliver", "refuse"] = Field(
+        default="deliver",
+        description="Mail to an address that took none of the company's for good: try all the same, or refuse it.",
+    )
     limits: AppLimits = Field(default=AppLimits(), description="How much it may send.")
     webhook: Webhook | None = Field(default=None, description="Tells the app what happens to its mail.")
 

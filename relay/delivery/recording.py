@@ -14,10 +14,12 @@ from relay.delivery.learning import Learner
 from relay.delivery.reporting import Reporter
 from relay.delivery.settle import Settlement
 from relay.dns import Resolver
-from relay.events import EventSink
+from relay.events import EventSink, EventType
 from relay.facts.addresses import Addresses
+from relay.facts.dead_addresses import DeadAddresses
+from relay.policy.bounce_class import BounceClass
 from relay.policy.retry import Patience
-from relay.store.spool import Acceptance, Message, Spool, SpoolError, State
+from relay.store.spool import Acceptance, Message, Origin, Spool, SpoolError, State
 
 _AGAIN = (0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -42,6 +44,7 @@ class Recorder:
     def __init__(self, sending: Sending, look: Callable[[], None]) -> None:
         self._sending = sending
         self._look = look
+        self._dead = DeadAddresses(lambda: sending.spool.facts, sending.clock)
         self._learner = Learner(sending.active, sending.spool, sending.clock)
 
     async def record(self, message: Message, settlements: list[Settlement]) -> None:
@@ -68,6 +71,25 @@ class Recorder:
         await self.insist(write, message)
         for event in events:
             self._sending.events.emit(event)
+        if message.origin is Origin.SUBMISSION:
+            await self._learn_who_is_dead(message, settlements)
+
+    async def _learn_who_is_dead(self, message: Message, settlements: list[Settlement]) -> None:
+        """Remember recipients that do not exist; who takes mail again is only looked up where an app wants to know."""
+        apps = self._sending.active().snapshot.settings.apps.values()
+        matters = any(app.dead_addresses != "deliver" for app in apps)
+        try:
+            for settlement in settlements:
+                delivery = settlement.delivery
+                for event in settlement.events:
+                    said = event.data
+                    if event.type is EventType.FAILED and said["class"] == BounceClass.ADDRESS_GONE:
+                        reason, status = str(said["class"]), str(said["status"])
+                        await self._dead.note(delivery.company, delivery.recipient.address, reason, status)
+                    elif event.type is EventType.DELIVERED and matters:
+                        await self._dead.forget(delivery.company, str(delivery.recipient.address))
+        except SpoolError as error:
+            log.warning("a dead address cannot be noted", queue_id=message.queue_id, error=str(error))
 
     async def insist(self, work: Callable[[], Awaitable[None]], message: Message | None) -> None:
         """Do what must be done in the store, however long it takes until the store can."""

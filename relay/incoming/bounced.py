@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from relay.events import Event, EventType, Json
+from relay.facts.dead_addresses import DeadAddresses
 from relay.incoming.arrival import Arrival, Examined
 from relay.incoming.reading import read_bounce
 from relay.mail.address import Address, AddressError, parse_address
@@ -75,6 +76,16 @@ async def take_bounces(
         examined.events.append(event)
         examined.findings["bounce"] = {"of": each.queue_id, "number": each.delivery.number, "type": event.type.value}
     return found
+
+
+async def note_dead(bounces: Sequence[Tied], examined: Examined, dead: DeadAddresses) -> None:
+    """Remember recipients who do not exist or complain; only what is sealed is believed. Raises SpoolError."""
+    sealed = {(each.queue_id, each.delivery.number): each.delivery for each in bounces if each.is_sealed}
+    for event in examined.events:
+        delivery = None if event.number is None else sealed.get((event.queue_id, event.number))
+        if delivery is not None and _is_final(event):
+            reason, status = str(event.data["class"]), str(event.data.get("status", ""))
+            await dead.note(delivery.company, delivery.recipient.address, reason, status)
 
 
 def _may_be_bounce(arrival: Arrival) -> bool:
@@ -179,6 +190,14 @@ def _event(tied: Tied, bounce: Bounce | None, arrival: Arrival) -> Event:
             meant = classify_bounce(said.status, said.text)
             data |= {"class": meant, "permanent": _is_permanent(said, meant)}
     return Event(kind, arrival.at, tied.queue_id, tied.delivery.number, data)
+
+
+def _is_final(event: Event) -> bool:
+    """Whether more mail to that address would come to nothing, or is not wanted there."""
+    if event.type is EventType.COMPLAINED:
+        return True
+    data = event.data
+    return event.type is EventType.BOUNCED and data["class"] == BounceClass.ADDRESS_GONE and data["permanent"] is True
 
 
 def _is_permanent(said: Bounced, meant: BounceClass) -> bool:

@@ -9,13 +9,14 @@ from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.dns import Resolver
 from relay.events import Event, EventType
-from relay.facts import account_numbers
+from relay.facts import account_numbers, dead_addresses
 from relay.facts.account_numbers import AccountNumbers
+from relay.facts.dead_addresses import DeadAddresses
 from relay.facts.troubles import Troubles
 from relay.incoming import loops
 from relay.incoming.answers import Threads, find_answers, tell_answers
 from relay.incoming.arrival import Arrival, Examined
-from relay.incoming.bounced import take_bounces
+from relay.incoming.bounced import note_dead, take_bounces
 from relay.incoming.evidence import SECTION, find_evidence
 from relay.incoming.kind import note_kind
 from relay.incoming.loops import Brakes, break_loop, slow_down
@@ -25,7 +26,7 @@ from relay.policy.authentication import unknown
 from relay.store.spool import Spool, SpoolError
 
 # Kinds of facts that are counted here, and are of no use after their time.
-FADING = (loops.KIND, account_numbers.KIND, PLACES)
+FADING = (dead_addresses.KIND, loops.KIND, account_numbers.KIND, PLACES)
 T = TypeVar("T")
 
 log = structlog.get_logger("relay.incoming")
@@ -57,7 +58,9 @@ class Examiner:
         if refusal is not None:
             return refusal
         bounces = take_bounces(arrival, examined, judged, spool=self._spool, secrets=secrets)
-        await _careful(bounces, arrival, examined, otherwise=[])
+        tied = await _careful(bounces, arrival, examined, otherwise=[])
+        dead = DeadAddresses(lambda: self._spool.facts, self._clock)
+        await _careful(note_dead(tied, examined, dead), arrival, examined, otherwise=None)
         threads = Threads(self._spool, domain, secrets)
         answers = await _careful(find_answers(arrival, examined, judged, threads), arrival, examined, otherwise=[])
         refusal = await _careful(slow_down(arrival, judged, answers, brakes), arrival, examined, otherwise=None)

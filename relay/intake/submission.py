@@ -7,11 +7,12 @@ connects from when the configuration says so.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from relay.clock import Clock
+from relay.clock import Clock, timestamp
 from relay.config.keyring import Active
 from relay.config.settings import App
 from relay.config.snapshot import Snapshot
 from relay.facts.addresses import Addresses
+from relay.facts.dead_addresses import DeadAddress, DeadAddresses
 from relay.incoming.arrival import Arrival, Examined
 from relay.intake.checks import check_submission
 from relay.intake.gate import Peer
@@ -23,8 +24,9 @@ from relay.mail.body_forms import BodyHashes
 from relay.mail.envelope import MailParameters, Recipient
 from relay.mail.message import Header
 from relay.mail.reply import Reply
+from relay.policy.bounce_words import COMPLAINT
 from relay.policy.company import Company
-from relay.store.spool import Origin
+from relay.store.spool import Origin, SpoolError
 
 WELCOME = Reply(235, "2.7.0", "Welcome")
 NOT_KNOWN = Reply(530, "5.7.0", "Log in first")
@@ -43,6 +45,7 @@ class Common:
     rate: Rate
     clock: Clock
     addresses: Addresses
+    dead: DeadAddresses
 
 
 class SubmissionDesk:
@@ -56,6 +59,7 @@ class SubmissionDesk:
         self._rate = common.rate
         self._clock = common.clock
         self._addresses = common.addresses
+        self._dead = common.dead
         self._peer = peer
         self._company: Company | None = None
         self.app = self._known_by_network(peer)
@@ -111,7 +115,7 @@ class SubmissionDesk:
         if "." not in recipient.address.domain and not recipient.address.domain.startswith("["):
             return Reply(550, "5.1.2", "The recipient's domain is not complete")
         assert self._company is not None  # noqa: S101 -- a positive MAIL came before
-        return Admitted(self._company.slug)
+        return await self._refuse_dead(self._company, recipient.address) or Admitted(self._company.slug)
 
     def most_recipients(self) -> int:
         """See Desk.most_recipients."""
@@ -136,6 +140,17 @@ class SubmissionDesk:
         await self._addresses.ask(company, by_itself=True)
         return refuse_unconfirmed(company)
 
+    async def _refuse_dead(self, company: Company, address: Address) -> Reply | None:
+        app = self._app(self._active().snapshot)
+        if app is None or app.dead_addresses == "deliver":
+            return None
+        try:
+            dead = await self._dead.of(company.slug, address)
+        except SpoolError:
+            # Nothing is lost by trying; whether the mail can be taken shows when it is to be stored.
+            return None
+        return None if dead is None else refuse_dead(dead)
+
     def _app(self, snapshot: Snapshot) -> App | None:
         return snapshot.settings.apps.get(self.app) if self.app else None
 
@@ -153,6 +168,14 @@ def refuse_unconfirmed(company: Company) -> Reply:
     """
     address = _shown(company.address)
     return Reply(550, "5.7.1", f"The company has not confirmed its address {address} yet: a mail there asks for it")
+
+
+def refuse_dead(dead: DeadAddress) -> Reply:
+    """The refusal of a recipient where mail does not arrive any more; its text holds nothing of other hosts."""
+    day = timestamp(dead.last)[:10]
+    if dead.reason == COMPLAINT:
+        return Reply(550, "5.7.1", f"The recipient complained about mail of this company on {day}")
+    return Reply(550, "5.1.1", f"The recipient's host said on {day} that there is no such address")
 
 
 def _shown(address: Address) -> str:

@@ -2,7 +2,10 @@
 
 import pytest
 
+from relay.clock import SystemClock
 from relay.facts.addresses import KIND
+from relay.facts.dead_addresses import DeadAddresses
+from relay.mail.address import Address
 from relay.store.spool import State
 
 VERIFY = ("company", "verify", "bakkerij-peeters")
@@ -130,3 +133,17 @@ async def test_a_page_without_an_address_is_an_error_that_says_what_to_write(ask
     ended = asking.run("check")
     assert ended.code == 78
     assert "public_url: https://…" in ended.err
+
+
+async def test_dead_addresses_are_shown_and_forgotten(asking, store):
+    dead = DeadAddresses(lambda: store.spool.facts, SystemClock())
+    await dead.note("bakkerij-peeters", Address("weg", "klant.example"), "address-gone", "5.1.1")
+    command = ("company", "dead-addresses", "bakkerij-peeters")
+    (told,) = (await asking.ask(*command, "--json")).json
+    assert (told["address"], told["reason"], told["status"], told["count"]) == (
+        *("weg@klant.example", "address-gone", "5.1.1"),
+        1,
+    )
+    assert "weg@klant.example" in (await asking.ask(*command)).out
+    assert (await asking.ask(*command, "--forget", "Weg@klant.example")).out == "nothing there\n"
+    assert (await asking.ask(*command, "--forget", "weg@klant.example")).code == 1

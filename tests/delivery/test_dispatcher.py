@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from relay.delivery import dispatcher as dispatcher_module
 from relay.delivery import recording
 from relay.events import EventType
-from relay.mail.address import Address
+from relay.facts.dead_addresses import DeadAddresses
+from relay.mail.address import Address, parse_address
 from relay.mail.dkim import Signer
 from relay.mail.envelope import Notify, Recipient
 from relay.policy.company import Otherwise
@@ -648,3 +649,19 @@ async def test_a_stop_after_the_final_dot_is_written_down_as_unknown(house):
         assert deferred.data["unknown"] is True
         assert "stopped while it waited" in str(deferred.data["text"])
         assert not house.dispatcher._tasks
+
+
+async def test_who_does_not_exist_is_remembered_until_mail_arrives_there(house):
+    gone = Script(rcpt=Say("550 5.1.1 No such user"))
+    async with ScriptedPeer(gone, gone, Script()) as peer:
+        house.configure(
+            delivery={"port": peer.port, "connections_idle": "1ms"},
+            apps={"web": {"networks": ["10.0.0.0/8"], "companies": "all", "dead_addresses": "refuse"}},
+        )
+        dead = DeadAddresses(lambda: house.spool.facts, house.clock)
+        for count in (1, 2):
+            await house.deliver()
+            known = await dead.of("bakery", parse_address(ANNA))
+            assert (known.reason, known.status, known.count) == ("address-gone", "5.1.1", count)
+        await house.deliver()
+        assert await dead.of("bakery", parse_address(ANNA)) is None

@@ -11,6 +11,7 @@ from relay.config.snapshot import Snapshot
 from relay.dns import Answer, Resolver, Status
 from relay.events import Event, EventType
 from relay.facts.addresses import Addresses
+from relay.facts.dead_addresses import DeadAddresses
 from relay.facts.homes import Homes
 from relay.facts.peers import Peers
 from relay.incoming.examine import Examiner
@@ -127,6 +128,7 @@ class Front:
         self.receiving = Receiving()
         self.share_tallies(Tallies())
         self.addresses = Addresses(lambda: self.active, spool, self.clock)
+        self.dead = DeadAddresses(lambda: spool.facts, self.clock)
         self.names = NoNames()
         self.homes = Homes(lambda: self.active, lambda: spool.facts, self.addresses, self.clock)
         self.examiner = Examiner(lambda: self.active, spool, self.clock, self.names)
@@ -148,7 +150,7 @@ class Front:
     def submission(self, peer: str = "203.0.113.5") -> Session:
         """A session of an app that has not logged in."""
         who = Peer(ip_address(peer), 40000)
-        common = Common(lambda: self.active, self.guard, self.rate, self.clock, self.addresses)
+        common = Common(lambda: self.active, self.guard, self.rate, self.clock, self.addresses, self.dead)
         return self._session(SubmissionDesk(common, who), who)
 
     async def app(self) -> Session:

@@ -1,0 +1,77 @@
+"""Which addresses take no more mail of a company: their host said so for good, or the recipient complained.
+
+In charge of remembering that for a month since it was last seen, and of forgetting it when mail arrives there after
+all. Decides nothing: an app that wants it so is refused (`relay/intake/submission.py`). One fact a company and address.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from relay.clock import Clock
+from relay.mail.address import Address
+from relay.store.facts import Fact, FactStore
+
+KIND = "dead-address"
+_KEEP = 30 * 86400.0
+_TRIES = 10
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class DeadAddress:
+    """What stands against an address: a class of bounces, the last status; times in seconds since the epoch."""
+
+    reason: str
+    status: str
+    count: int
+    first: float
+    last: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeadAddresses:
+    """The dead addresses in the store. Every call raises SpoolError."""
+
+    facts: Callable[[], FactStore]
+    clock: Clock
+
+    async def of(self, slug: str, address: Address) -> DeadAddress | None:
+        """What stands against an address for that company; None while nothing does."""
+        fact = await self.facts().get(KIND, _key(slug, str(address)))
+        return None if fact is None or (fact.due or 0.0) <= self.clock.now() else _read(fact)
+
+    async def note(self, slug: str, address: Address, reason: str, status: str) -> None:
+        """Mail of the company to that address came back for good, or was complained about."""
+        now = self.clock.now()
+        for _ in range(_TRIES):
+            fact = await self.facts().get(KIND, _key(slug, str(address))) or Fact(KIND, _key(slug, str(address)), {})
+            known = _read(fact) if fact.version else DeadAddress(reason, status, 0, now, now)
+            value = replace(known, reason=reason, status=status, count=known.count + 1, last=now)
+            if await self.facts().put(replace(fact, value=asdict(value), due=now + _KEEP)) is not None:
+                return
+
+    async def forget(self, slug: str, address: str) -> bool:
+        """The address takes mail, or a person knows that it does. Whether anything stood against it."""
+        fact = await self.facts().get(KIND, _key(slug, address))
+        return fact is not None and await self.facts().drop(fact)
+
+    async def list(self, slug: str) -> AsyncIterator[tuple[str, DeadAddress]]:
+        """All that stands against addresses for that company, in their order."""
+        start = after = _key(slug, "")
+        while page := await self.facts().list(KIND, after=after, limit=_PAGE):
+            for fact in page:
+                if not fact.key.startswith(start):
+                    return
+                if (fact.due or 0.0) > self.clock.now():
+                    yield fact.key.removeprefix(start), _read(fact)
+            after = page[-1].key
+
+
+def _key(slug: str, address: str) -> str:
+    return f"{slug} {address.lower()}"
+
+
+def _read(fact: Fact) -> DeadAddress:
+    value: dict[str, Any] = dict(fact.value)
+    return DeadAddress(**value)
