@@ -19,7 +19,8 @@ from relay.policy.dmarc import Policy
 class Writer:
     """What forwarding asks of a mail: `null`, it came with the null reverse path, and keeps it; and its evidence.
 
-    `evidence` is None for mail that was taken before anybody looked: it goes on as such mail always did.
+    `evidence` is None only for mail that an earlier version took without a look: every look leaves some, a failed one
+    too. Nothing is known of it, so it goes out in our name.
     """
 
     null: bool
@@ -72,7 +73,7 @@ def _forward(writer: Writer, ours: Address, recipient: Address, via: str, goes: 
 def _is_believed(evidence: Authentication | None) -> tuple[bool, str]:
     """Whether a receiver that minds DMARC takes the mail from us as it is, and why."""
     if evidence is None:
-        return True, "it was taken before there was a look at what its author can prove"
+        return False, "it was taken before there was a look at what its author can prove"
     dmarc = evidence.dmarc
     if evidence.passes_by_dkim:
         return True, f"the signature of {dmarc.aligned_by.removeprefix('dkim:')} proves its author and stays whole"

@@ -87,3 +87,15 @@ async def test_a_bounce_is_not_held_for_the_name_it_is_written_in(house):
 
     planner = Planner(lambda: house.active, None, None, nothing_was_released)
     assert (await planner.choose(entry.message, entry.deliveries[0])).name is Name.FORWARD
+
+
+async def test_mail_that_an_earlier_version_took_goes_out_in_our_name_without_a_seal(house):
+    """Nobody looked at it, so nothing says that a host which minds DMARC would take it in its author's."""
+    entry = await house.put("bakery@my.relay.example", origin=Origin.MX)
+    planner = Planner(lambda: house.active, None, None, None)
+    decision = await planner.choose(entry.message, entry.deliveries[0])
+    assert (decision.name, str(decision.author)) == (Name.FORWARD, "bakery@my.relay.example")
+    batch = await house.batch("bakery@my.relay.example", origin=Origin.MX, decision=decision)
+    header = house.outgoing(batch).header
+    assert b"<bakery@my.relay.example>" in header
+    assert b"ARC-Seal" not in header
