@@ -43,6 +43,7 @@ class EventType(StrEnum):
     DOMAIN_PASSES = "domain-passes"
     DOMAIN_AT_RISK = "domain-at-risk"
     DOMAIN_LOST = "domain-lost"
+    DMARC_FAILED = "dmarc-failed"
     ACCOUNT_REFUSED = "account-refused"
     ACCOUNT_BACK = "account-back"
     WEBHOOK_FAILING = "webhook-failing"

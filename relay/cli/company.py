@@ -7,6 +7,7 @@ from relay.cli import (
     company_consent,
     company_dead,
     company_discover,
+    company_reports,
     company_status,
     company_test,
     company_verify,
@@ -19,4 +20,5 @@ company.command("test")(company_test.try_out)
 company.command("consent")(company_consent.consent)
 company.command("dead-addresses")(company_dead.dead_addresses)
 company.command("status")(company_status.status)
+company.command("reports")(company_reports.reports)
 company.command("verify")(company_verify.verify)

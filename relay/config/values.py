@@ -268,7 +268,10 @@ Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
 # Mail
 
 _ALIAS = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,62}(?<!\.)|[a-z0-9]", re.IGNORECASE | re.ASCII)
-_RESERVED = ("postmaster", "abuse", "mailer-daemon", "hostmaster", "notices", "noreply", "no-reply", "fast-input")
+_RESERVED = (
+    *("postmaster", "abuse", "mailer-daemon", "hostmaster", "notices", "reports"),
+    *("noreply", "no-reply", "fast-input"),
+)
 _RESERVED_STARTS = ("srs0", "srs1", "b+")
 
 

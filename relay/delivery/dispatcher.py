@@ -15,6 +15,7 @@ from relay.delivery.documents import tell_of_documents
 from relay.delivery.lanes import Lanes, Width
 from relay.delivery.plan import Planner
 from relay.delivery.recording import Recorder, Sending, patience_of
+from relay.delivery.reports_in import ReportsIn
 from relay.delivery.settle import Circumstances, Settlement, hold, is_mail_key, settle, wait_for_pace
 from relay.delivery.spoofed import tell_of_spoofed
 from relay.delivery.trust import Trust
@@ -24,6 +25,7 @@ from relay.facts.accounts import AccountStates, account_key
 from relay.facts.domains import DomainFacts
 from relay.facts.homes import Homes
 from relay.facts.paces import Paces
+from relay.facts.received_reports import ReceivedReports
 from relay.facts.sts import StsPolicies, fetch_with
 from relay.facts.tls_results import TlsResults
 from relay.facts.tokens import Tokens
@@ -61,6 +63,8 @@ class Dispatcher:
         self.planner = Planner(sending.active, self.domains, sending.addresses.is_confirmed, self._was_released)
         http = HttpClient(sending.resolver)
         tokens = Tokens(sending.active, lambda: sending.spool.facts, http, sending.clock)
+        self.reports = ReceivedReports(lambda: sending.spool.facts, sending.clock, sending.events.emit)
+        self._reports_in = ReportsIn(sending.active, sending.spool, self.reports)
         self.policies = StsPolicies(
             lambda: sending.spool.facts,
             sending.resolver,
@@ -231,6 +235,9 @@ class Dispatcher:
     async def _dispatch(self, entry: Entry) -> None:
         """Decide, and hand over to the lanes."""
         try:
+            entry = await self._take_reports(entry)
+            if not entry.deliveries:
+                return
             plan = await self.planner.plan(entry)
         except Exception as error:
             if isinstance(error, SpoolError):
@@ -255,6 +262,16 @@ class Dispatcher:
         ]
         if settlements:
             await self._record(entry.message, settlements)
+
+    async def _take_reports(self, entry: Entry) -> Entry:
+        """Take in what receivers report; what is left is to be delivered. Raises SpoolError."""
+        outcomes = [(each, await self._reports_in.take(entry.message, each)) for each in entry.deliveries]
+        taken = [(each, outcome) for each, outcome in outcomes if outcome is not None]
+        if not taken:
+            return entry
+        settlements = [settle(entry.message, each, outcome, self._circumstances({})) for each, outcome in taken]
+        await self._record(entry.message, settlements)
+        return Entry(entry.message, tuple(each for each, outcome in outcomes if outcome is None))
 
     async def _ask_to_confirm(self, slug: str, wish: Hold, message: Message) -> None:
         """Have the company asked to confirm its address when that is what its mail waits for."""

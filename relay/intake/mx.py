@@ -20,6 +20,7 @@ from relay.mail.body_forms import BodyHashes
 from relay.mail.envelope import MailParameters, Recipient
 from relay.mail.message import Header
 from relay.mail.reply import Reply
+from relay.mail.report_address import reported_alias
 from relay.mail.srs import srs_reverse
 from relay.mail.thread import split_tag
 from relay.mail.verp import TokenError, is_bounce_local, is_srs_local, parse_bounce
@@ -114,9 +115,7 @@ class MxDesk:
             return await self._for_company(company)
         if is_bounce_local(address.local) or is_srs_local(address.local):
             return self._return_address(address.local)
-        # What stands behind a plus is ours (a tag that ties an answer to its mail), or the writer's own business.
-        company = snapshot.by_alias(split_tag(address.local)[0])
-        return UNKNOWN if company is None else Admitted(company.slug)
+        return self._with_plus(address.local)
 
     def most_recipients(self) -> int:
         """See Desk.most_recipients."""
@@ -160,6 +159,15 @@ class MxDesk:
             # Whether the mail can be taken shows when it is to be stored.
             refusal = None
         return refusal or Admitted(company.slug)
+
+    def _with_plus(self, local: str) -> Admitted | Reply:
+        by_alias = self._active().snapshot.by_alias
+        alias = reported_alias(local)
+        if alias is not None and (not alias or by_alias(alias) is not None):
+            return Admitted("")
+        # What stands behind a plus is ours (a tag that ties an answer to its mail), or the writer's own business.
+        company = by_alias(split_tag(local)[0])
+        return UNKNOWN if company is None else Admitted(company.slug)
 
     def _return_below_company(self, address: Address) -> Admitted | Reply:
         """Bounces of a company's own domain, which it lets come to us: the seal says that the address is ours."""

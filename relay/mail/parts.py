@@ -39,6 +39,12 @@ def read_parts(data: bytes) -> tuple[Part, ...]:
     return tuple(part for part, _ in zip(_walk(_plain(data), "text/plain", 0), range(_MOST_PARTS), strict=False))
 
 
+def read_files(data: bytes) -> tuple[Part, ...]:
+    """The same leaves of the whole of `data`, with bodies that were encoded exactly as they were before."""
+    leaves = _walk(_lines(data), "text/plain", 0, exact=True)
+    return tuple(part for part, _ in zip(leaves, range(_MOST_PARTS), strict=False))
+
+
 def read_header(data: bytes) -> Fields:
     """The fields at the beginning of a mail, up to the first empty line."""
     return read_fields(_split(_plain(data))[0])
@@ -78,7 +84,11 @@ def kind_of(fields: Fields, default: str = "text/plain") -> tuple[str, dict[str,
 
 
 def _plain(data: bytes) -> bytes:
-    return data[:MOST_OCTETS].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return _lines(data[:MOST_OCTETS])
+
+
+def _lines(data: bytes) -> bytes:
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def _split(data: bytes) -> tuple[bytes, bytes]:
@@ -88,17 +98,18 @@ def _split(data: bytes) -> tuple[bytes, bytes]:
     return (data, b"") if end is None else (data[: end.start()], data[end.end() :])
 
 
-def _walk(data: bytes, default: str, depth: int) -> Iterator[Part]:
+def _walk(data: bytes, default: str, depth: int, *, exact: bool = False) -> Iterator[Part]:
     header, body = _split(data)
     fields = read_fields(header)
     kind, parameters = kind_of(fields, default)
     boundary = parameters.get("boundary", "")
     if not kind.startswith("multipart/") or not boundary or depth == _MOST_DEPTH:
-        yield Part(kind, fields, _decode(body, value_of(fields, "content-transfer-encoding")))
+        decoded, was_encoded = _decode(body, value_of(fields, "content-transfer-encoding"))
+        yield Part(kind, fields, _plain(decoded) if was_encoded and not exact else decoded)
         return
     inner = "message/rfc822" if kind == "multipart/digest" else "text/plain"
     for piece in _pieces(body, boundary.encode("utf-8", "replace")):
-        yield from _walk(piece, inner, depth + 1)
+        yield from _walk(piece, inner, depth + 1, exact=exact)
 
 
 def _pieces(body: bytes, boundary: bytes) -> Iterator[bytes]:
@@ -115,14 +126,15 @@ def _pieces(body: bytes, boundary: bytes) -> Iterator[bytes]:
         yield body[start:]
 
 
-def _decode(body: bytes, encoding: str) -> bytes:
+def _decode(body: bytes, encoding: str) -> tuple[bytes, bool]:
+    """What was encoded, and whether it was."""
     match encoding.lower():
         case "base64":
             clean = _NOT_BASE64.sub(b"", body)
             # One letter more than whole groups carries nothing.
             clean = clean[: len(clean) - (len(clean) % 4 == 1)]
-            return _plain(binascii.a2b_base64(clean + b"=" * (-len(clean) % 4)))
+            return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4)), True
         case "quoted-printable":
-            return _plain(binascii.a2b_qp(body))
+            return binascii.a2b_qp(body), True
         case _:
-            return body
+            return body, False

@@ -1,4 +1,4 @@
-"""Reports about TLS between mail hosts (RFC 8460): where they are wanted, and how they are written."""
+"""Reports about TLS between mail hosts (RFC 8460): where they are wanted, and how they are written and read."""
 
 import json
 import re
@@ -11,6 +11,8 @@ from relay.mail.date import format_timestamp
 _RECORD = re.compile(r"v=TLSRPTv1[ \t]*;(?P<fields>[\x20-\x7e\t]*)")
 _URI = re.compile(r"(?:mailto|https):[!-~]{1,500}")
 _MOST_URIS = 5
+_MOST_POLICIES = 1_000
+_LONGEST = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,50 @@ def write_tls_report(report: TlsReport) -> bytes:
         "policies": [_policy(report.domain, results) for results in report.policies],
     }
     return json.dumps(whole, indent=1).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSummary:
+    """What a report that came in says about one domain: sessions that went well, and those that did not."""
+
+    organization: str
+    report_id: str
+    domain: str
+    day: str
+    successes: int
+    failures: int
+
+
+def read_tls_report(document: bytes) -> tuple[TlsSummary, ...]:
+    """The sums of a report in JSON, one for each policy.
+
+    Raises:
+        ValueError: it is no such report.
+    """
+    try:
+        whole = json.loads(document)
+        policies = whole["policies"]
+        if not isinstance(policies, list) or len(policies) > _MOST_POLICIES:
+            raise ValueError("the policies are no list, or too many")
+        return tuple(
+            TlsSummary(
+                str(whole["organization-name"])[:_LONGEST],
+                str(whole["report-id"])[:_LONGEST],
+                str(each["policy"]["policy-domain"]).lower()[:_LONGEST],
+                str(whole["date-range"]["start-datetime"])[:10],
+                _count(each["summary"]["total-successful-session-count"]),
+                _count(each["summary"]["total-failure-session-count"]),
+            )
+            for each in policies
+        )
+    except (KeyError, TypeError, RecursionError):
+        raise ValueError("this is no TLS report") from None
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or not 0 <= value < 10**12:
+        raise ValueError("a count in the report is none")
+    return int(value)
 
 
 def _policy(domain: str, results: PolicyResults) -> dict[str, Any]:

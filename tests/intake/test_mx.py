@@ -120,6 +120,7 @@ UNKNOWN = "550 5.1.1"
         ('<"bakery "@my.relay.example>', UNKNOWN),
         ('<"bakery@my.relay.example"@my.relay.example>', UNKNOWN),
         ("<nobody+bakery@my.relay.example>", UNKNOWN),
+        ("<reports+nobody@my.relay.example>", UNKNOWN),
         ("<info@my.relay.example>", UNKNOWN),
         ("<anna%customer.example@[127.0.0.1]>", NOT_OURS),
         ("<customer.example!anna@relay.example>", NOT_OURS),
@@ -129,6 +130,11 @@ UNKNOWN = "550 5.1.1"
 async def test_nobody_is_relayed_for(front, recipient, reply):
     assert (await asked(front, recipient)).startswith(reply)
     assert front.sink.of(EventType.REFUSED)
+
+
+@pytest.mark.parametrize("recipient", ["<reports@my.relay.example>", "<reports+bakery@my.relay.example>"])
+async def test_reports_of_receivers_are_taken(front, recipient):
+    assert (await asked(front, recipient)).startswith("250")
 
 
 async def test_a_company_that_cannot_be_reached_takes_no_mail_for_now(front):

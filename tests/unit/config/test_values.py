@@ -99,6 +99,7 @@ def test_what_is_accepted(parse, text, value) -> None:
         (values.parse_public_url, "http://mail.relay.example", "links in mail need TLS"),
         (values.parse_public_url, "http://10.0.0.1", "links in mail need TLS"),
         (values.parse_alias, "Notices", "is reserved"),
+        (values.parse_alias, "reports", "is reserved"),
         (values.parse_alias, "PostMaster", "is reserved"),
         (values.parse_alias, "srs0=x", "is reserved"),
         (values.parse_alias, "SRS1-x", "is reserved"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.mail.parts import MOST_OCTETS, kind_of, read_fields, read_header, read_parts, value_of
+from relay.mail.parts import MOST_OCTETS, kind_of, read_fields, read_files, read_header, read_parts, value_of
 
 MAIL = b"""Subject: one
  two
@@ -56,6 +56,12 @@ def test_fields_are_unfolded_and_what_is_none_is_passed_over():
     assert len(fields) == 2
     assert value_of(fields, "x") == ""
     assert read_fields(b" begins folded\nA : b\nno field\nbad name: c") == (("a", "b"),)
+
+
+def test_files_stay_as_they_were():
+    octets = bytes(range(256)) * 2000
+    files = read_files(b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(octets))
+    assert [each.body for each in files] == [octets]
 
 
 def test_a_value_has_an_end():

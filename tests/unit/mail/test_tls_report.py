@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import pytest
@@ -5,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.mail.date import format_timestamp
-from relay.mail.tls_report import PolicyResults, TlsFault, TlsReport, read_rua, write_tls_report
+from relay.mail.tls_report import (
+    PolicyResults,
+    TlsFault,
+    TlsReport,
+    TlsSummary,
+    read_rua,
+    read_tls_report,
+    write_tls_report,
+)
 
 MAIL, WEB = "mailto:tls@bank.example", "https://bank.example/tls?a=b"
 
@@ -99,3 +108,33 @@ def test_a_report_is_written() -> None:
             },
         ],
     }
+
+
+def test_a_report_that_is_written_can_be_read() -> None:
+    results = (PolicyResults("sts", (), (), 5, (TlsFault("certificate-expired", "", "", 2),)),)
+    report = TlsReport("Relay", "", "1@x", "bank.example", 0, 86_399, results)
+    assert read_tls_report(write_tls_report(report)) == (
+        TlsSummary("Relay", "1@x", "bank.example", "1970-01-01", 5, 2),
+    )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        *(b"", b"[]", b"1", b"{}", b"\xff", b"[" * 100_000, b'{"policies": 1}'),
+        b'{"policies": [1], "organization-name": "", "report-id": "", "date-range": {"start-datetime": ""}}',
+        (
+            b'{"organization-name": "", "report-id": "", "date-range": {"start-datetime": ""}, "policies": [{"policy": '
+            b'{"policy-domain": ""}, "summary": {"total-successful-session-count": -1}}]}'
+        ),
+    ],
+)
+def test_what_is_no_report_cannot_be_read(document: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_tls_report(document)
+
+
+@given(st.binary(max_size=100))
+def test_any_octets_are_sums_or_not(document: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        assert isinstance(read_tls_report(document), tuple)

@@ -1,0 +1,139 @@
+"""Reports of receivers: unpacked within limits, counted once, and told when our own mail fails."""
+
+import gzip
+import io
+import zipfile
+from collections.abc import AsyncIterator
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.events import Event
+from relay.facts.received_reports import KIND, ReceivedReports, days_of
+from relay.facts.report_files import ReportKind, reports_in
+from relay.mail.tls_report import PolicyResults, TlsFault, TlsReport, write_tls_report
+from relay.store.sqlite.spool import SqliteSpool
+
+DAY = 86_400
+OURS, OTHERS = "192.0.2.1", "198.51.100.7"
+
+
+class Clock:
+    at = 20_000.0 * DAY + 3600
+
+    def now(self) -> float:
+        return self.at
+
+
+def dmarc(*rows: tuple[str, int, str, str], name: str = "r1", domain: str = "shop.example") -> bytes:
+    records = "".join(
+        f"<record><row><source_ip>{ip}</source_ip><count>{count}</count><policy_evaluated><disposition>{what}"
+        f"</disposition><dkim>{dkim}</dkim><spf>fail</spf></policy_evaluated></row></record>"
+        for ip, count, dkim, what in rows
+    )
+    return (
+        f"<?xml version='1.0'?><feedback><report_metadata><org_name>Receiver</org_name><report_id>{name}</report_id>"
+        f"<date_range><begin>{19_999 * DAY}</begin><end>{20_000 * DAY}</end></date_range></report_metadata>"
+        f"<policy_published><domain>{domain}</domain></policy_published>{records}</feedback>"
+    ).encode()
+
+
+def zipped(*documents: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        for number, document in enumerate(documents):
+            archive.writestr(f"{number}.xml", document)
+    return packed.getvalue()
+
+
+def mail(content: bytes) -> bytes:
+    message = EmailMessage()
+    message["Subject"] = "Report domain: shop.example"
+    message.set_content("This is a report.")
+    message.add_attachment(content, maintype="application", subtype="octet-stream", filename="report")
+    return message.as_bytes()
+
+
+def plain(document: bytes) -> bytes:
+    return document
+
+
+@pytest.fixture
+async def spool(tmp_path) -> AsyncIterator[SqliteSpool]:
+    spool = SqliteSpool(tmp_path / "relay.db", worker="test.1.1", pid=1, clock=Clock())
+    await spool.start()
+    yield spool
+    await spool.stop()
+
+
+@pytest.mark.parametrize("pack", [plain, gzip.compress, zipped])
+async def test_a_report_is_counted_once_however_often_it_comes(spool, pack) -> None:
+    told: list[Event] = []
+    reports = ReceivedReports(lambda: spool.facts, Clock(), told.append)
+    rows = [(OURS, 5, "pass", "none"), (OURS, 2, "fail", "reject"), (OTHERS, 3, "fail", "quarantine")]
+    for _ in range(2):
+        assert await reports.take(mail(pack(dmarc(*rows))), "shop", "shop.example", {OURS}) == 1
+    await reports.take(mail(pack(dmarc((OURS, 1, "pass", "none"), name="r2"))), "shop", "shop.example", {OURS})
+    ((day, counts),) = await days_of(spool.facts, "shop")
+    assert (day, counts.ours_passed, counts.ours_failed, counts.others_failed, counts.rejected) == (19_999, 6, 2, 3, 5)
+    assert await days_of(spool.facts, "sho") == []
+    (event,) = told
+    assert (event.type, event.data["messages"], event.data["by"]) == ("dmarc-failed", 2, "Receiver")
+
+
+async def test_a_report_about_tls_is_counted(spool) -> None:
+    results = (PolicyResults("sts", (), (), 7, (TlsFault("certificate-expired", "", "", 2),)),)
+    written = write_tls_report(TlsReport("Sender", "", "1", "shop.example", 0, 1, results))
+    reports = ReceivedReports(lambda: spool.facts, Clock(), lambda event: None)
+    await reports.take(mail(gzip.compress(written)), "shop", "shop.example", {OURS})
+    ((_, counts),) = await days_of(spool.facts, "shop")
+    assert (counts.tls_good, counts.tls_failed) == (7, 2)
+
+
+@pytest.mark.parametrize(
+    ("octets", "reason"),
+    [
+        (mail(b"hello"), "no report"),
+        (mail(dmarc(domain="other.example")), "about other.example"),
+        (mail(dmarc(domain="example")), "about example"),
+        (mail(b"<!DOCTYPE a [<!ENTITY b 'c'>]>" + dmarc().partition(b"?>")[2]), "DOCTYPE"),
+        (mail(gzip.compress(b"<feedback>" + b" " * 20_000_000)), "too large"),
+        (mail(zipped(b"<feedback>" + b" " * 20_000_000)), "too large"),
+        (mail(zipped(dmarc(), method=zipfile.ZIP_BZIP2)), "usual way"),
+        (mail(zipped(dmarc(), method=zipfile.ZIP_LZMA)), "usual way"),
+        (mail(zipped(dmarc(), dmarc())), "one file"),
+        (mail(gzip.compress(dmarc())[:-9]), "too early"),
+        (mail(b"\x1f\x8bnothing"), "gzip"),
+        (mail(b"PK\x03\x04nothing"), "archive"),
+        (b"x" * 3_000_000, "too large"),
+        (b"Content-Type: multipart/mixed; boundary=a\r\n\r\n" + b"--a\r\n\r\nx\r\n" * 20, "too many parts"),
+        (b"Content-Type: message/rfc822\r\n\r\n" * 50_000, "no report"),
+        (b'Content-Type: a/b; x="' + b";" * 1_000_000 + b"\r\n\r\nx", "no report"),
+    ],
+)
+async def test_what_is_no_report_about_the_company_is_not_taken(spool, octets, reason) -> None:
+    reports = ReceivedReports(lambda: spool.facts, Clock(), lambda event: None)
+    with pytest.raises(ValueError, match=reason):
+        await reports.take(octets, "shop", "shop.example", {OURS})
+    assert await days_of(spool.facts, "shop") == []
+
+
+async def test_old_reports_are_forgotten(spool) -> None:
+    clock = Clock()
+    reports = ReceivedReports(lambda: spool.facts, clock, lambda event: None)
+    await reports.take(mail(dmarc()), "shop", "shop.example", {OURS})
+    clock.at += 91 * DAY
+    await reports.tidy()
+    assert await spool.facts.list(KIND) == []
+
+
+@given(st.binary(max_size=300), st.booleans())
+def test_any_octets_have_reports_or_not(octets: bytes, packed: bool) -> None:  # noqa: FBT001 -- hypothesis gives it
+    try:
+        found: list[Any] = reports_in(mail(gzip.compress(octets)) if packed else octets)
+    except ValueError:
+        return
+    assert all(kind in ReportKind for kind, _ in found)
