@@ -1,5 +1,6 @@
 """Reports about DMARC that receivers send to domains: aggregate reports in XML, read strictly (RFC 9990)."""
 
+import re
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from xml.parsers import expat
@@ -7,6 +8,8 @@ from xml.parsers import expat
 MOST_RECORDS = 10_000
 _DEEPEST = 12
 _LONGEST = 1_000  # characters of one value
+# The parser lets nobody else work while it reads one tag: such a tag may have a million attributes.
+_LONG_TAG = re.compile(rb"(?:\A|<)[^<]{65536}")
 _RECORD = ("feedback", "record")
 _METADATA = ("feedback", "report_metadata")
 _DOMAIN = ("feedback", "policy_published", "domain")
@@ -49,6 +52,8 @@ def read_dmarc_report(document: bytes) -> DmarcReport:
     Raises:
         ValueError: it is no such report, with a plain reason.
     """
+    if _LONG_TAG.search(document):
+        raise ValueError("the report has a tag or a text that is too long")
     reading = _Reading()
     parser = expat.ParserCreate()
     parser.buffer_text = True

@@ -13,6 +13,7 @@ _URI = re.compile(r"(?:mailto|https):[!-~]{1,500}")
 _MOST_URIS = 5
 _MOST_POLICIES = 1_000
 _LONGEST = 255
+_MOST_OCTETS = 1024 * 1024  # nobody else can work while JSON is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ def read_tls_report(document: bytes) -> tuple[TlsSummary, ...]:
     Raises:
         ValueError: it is no such report.
     """
+    if len(document) > _MOST_OCTETS:
+        raise ValueError("the report about TLS is too large")
     try:
         whole = json.loads(document)
         policies = whole["policies"]

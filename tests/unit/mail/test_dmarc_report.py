@@ -44,6 +44,7 @@ def test_a_namespace_makes_no_difference() -> None:
         (b"<!DOCTYPE f SYSTEM 'file:///etc/passwd'><feedback/>", "DOCTYPE"),
         (b"<a>" * 50, "deeply"),
         (b"<html/>", "report_id"),
+        (b"<feedback " + b" ".join(b"a%d=''" % number for number in range(10_000)) + b"/>", "too long"),
         (document(head=HEAD.replace(b"r1", b"")), "report_id"),
         (document(head=HEAD.replace(b"1700000000", b"-1")), "number"),
         (document(ROW.replace(b">3<", b">3000000000000<")), "number"),

@@ -134,6 +134,11 @@ def test_what_is_no_report_cannot_be_read(document: bytes) -> None:
         read_tls_report(document)
 
 
+def test_a_report_that_is_too_large_is_not_read() -> None:
+    with pytest.raises(ValueError, match="too large"):
+        read_tls_report(b'{"policies": [' + b"[]," * 500_000 + b"[]]}")
+
+
 @given(st.binary(max_size=100))
 def test_any_octets_are_sums_or_not(document: bytes) -> None:
     with contextlib.suppress(ValueError):
