@@ -31,7 +31,7 @@ def test_machines_get_json(place):
     (place.path / "m.eml").write_bytes(MAIL)
     told = place.run("mailbox", "explain", "m.eml", "--json").json
     assert told["documents"][0]["part"] == 0
-    assert told["left"] == [{"part": 1, "fate": "skipped", "reason": "an appointment"}]
+    assert told["left"] == [{"part": 1, "fate": "skipped", "reason": "an appointment", "cause": ""}]
     assert told["parts"][0]["business"]["paper"] == "invoice"
 
 

@@ -59,6 +59,8 @@ class Relay:
         self.change(changes)
         studio = world.customer_servers["smtp.studio-noord.example"]
         self.change_company("studio-noord", outgoing={"server": {"port": studio.port}})
+        # Tests of mailboxes bring their own servers.
+        self.change_company("bakkerij-peeters", incoming=None)
 
     # What it is told.
 
