@@ -5,7 +5,7 @@ In charge of what follows from trouble: how long the mailbox is left alone, and 
 
 import asyncio
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -145,9 +145,9 @@ class Attendant:
             await self._end(hold, _Trouble(f"the relay stumbled over this mailbox ({type(error).__name__})"))
 
     @property
-    def watched(self) -> Collection[str]:
-        """The companies whose mailboxes are watched now."""
-        return self._watched.keys()
+    def watched(self) -> Mapping[str, object]:
+        """The connections that are watched now, by company."""
+        return self._watched
 
     async def end_changed(self) -> None:
         """Watch no mailbox any more whose settings have changed: it is opened anew."""
@@ -237,7 +237,8 @@ class Attendant:
                 await hold.let_go(clock.now() + max(wait, error.pause))
                 return
             finally:
-                del self._watched[slug]
+                if self._watched.get(slug, (0, None))[1] is session:
+                    del self._watched[slug]
             company, mailbox = self._found(slug)
             sink = self._sinks.of(company)
             async with self._turns:

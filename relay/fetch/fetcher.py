@@ -8,7 +8,7 @@ are read over the one connection there is.
 import asyncio
 import random
 import resource
-from collections.abc import Collection
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 
 import structlog
@@ -54,14 +54,13 @@ class Fetcher:
                 while True:
                     self._room.clear()
                     try:
-                        count = await self.begin_due(tasks, watch=True)
+                        await self.begin_due(tasks, watch=True)
                     except SpoolError as error:
                         log.warning("the store is in trouble", error=str(error))
-                        count = 0
-                    # Where there was more than room for it, the next one begins as soon as one is done.
+                    # Where there was no room for more, the next one begins as soon as one is done.
                     with suppress(TimeoutError):
                         async with asyncio.timeout(_LOOK):
-                            await (self._room.wait() if count else asyncio.sleep(_LOOK))
+                            await self._room.wait()
         finally:
             await self.close()
 
@@ -101,8 +100,8 @@ class Fetcher:
             self.end(slug)
 
     @property
-    def watched(self) -> Collection[str]:
-        """The companies whose mailboxes are watched now."""
+    def watched(self) -> Mapping[str, object]:
+        """The connections that are watched now, by company."""
         return self._attendant.watched
 
     def end(self, slug: str) -> None:
@@ -151,6 +150,11 @@ class Fetcher:
 
     async def _serve(self, fact: Fact, *, watch: bool) -> None:
         hold = Hold(self._fetching.spool.facts, self._fetching.clock, fact)
+        before = self._holds.get(hold.slug)
+        if before is not None:
+            # Our own claim has run out, as it may when the machine stood still.
+            before.is_lost = True
+            self.end(hold.slug)
         self._holds[hold.slug] = hold
         try:
             with ExitStack() as reading:
@@ -180,8 +184,9 @@ class Fetcher:
             await self._attendant.attend(hold, reading, watch=watch)
 
     def _done_reading(self) -> None:
+        if self._reading >= self._settings.at_once:
+            self._room.set()
         self._reading -= 1
-        self._room.set()
 
     async def _keep_holds(self) -> None:
         while True:

@@ -49,15 +49,17 @@ class Hosts:
     @contextmanager
     def watching(self, host: str, slug: str, end: Callable[[], None]) -> Iterator[None]:
         """A mailbox on that host is watched; `end` makes an end of that."""
-        self._watched.setdefault(host, {})[slug] = end
+        watched = self._watched.setdefault(host, {})
+        watched[slug] = end
         self._count += 1
         try:
             yield
         finally:
             self._count -= 1
-            del self._watched[host][slug]
-            if not self._watched[host]:
-                del self._watched[host]
+            if watched.get(slug) == end:  # otherwise it is watched anew meanwhile
+                del watched[slug]
+            if not watched:
+                self._watched.pop(host, None)
 
     def crowded(self, host: str, slug: str, now: float) -> None:
         """The host has too many connections, for that mailbox or altogether: there are two fewer for a day."""

@@ -64,6 +64,14 @@ async def test_who_loses_a_mailbox_watches_it_no_more(watching):
     assert await watching.spool.facts.get(MAILBOX, "bakery") == taken
 
 
+async def test_a_claim_of_our_own_that_ran_out_is_taken_again(watching):
+    session = watching.fetcher.watched["bakery"]
+    watching.clock.ahead += 100
+    await until(lambda: watching.fetcher.watched.get("bakery") not in (None, session), "it is watched anew")
+    await watching.put(invoice(1))
+    await until(lambda: watching.api.names == ["factuur 1.pdf"], "the invoice is taken")
+
+
 async def test_a_mailbox_whose_settings_change_is_opened_anew(watching):
     other = f"{watching.user}-other"
     watching.configure(mailboxes={"poll": "1h"}, username=other)

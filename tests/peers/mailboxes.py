@@ -45,8 +45,12 @@ userdb {{
   driver = static
   args = uid={user} gid={group} home={place}/mail/%u
 }}
+# Otherwise each connection with TLS is a process for itself, of a hundred at most.
 service imap-login {{
   chroot =
+  service_count = 0
+  process_limit = 2
+  client_limit = 4000
   inet_listener imap {{
     port = 0
   }}
@@ -58,8 +62,15 @@ service imap-login {{
 service stats {{
   chroot =
 }}
+service imap {{
+  process_limit = 4000
+}}
+service auth {{
+  client_limit = 8000
+}}
 service anvil {{
   chroot =
+  client_limit = 8000
 }}
 """
 _TOKENS = """\
