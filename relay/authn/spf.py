@@ -101,7 +101,9 @@ class _Evaluation:
         # Every evaluation begins with this record; to know it beforehand saves a pass.
         first = (self._domain.removesuffix(".").lower(), "TXT")
         if _may_be_asked(first[0]) and "." in first[0]:
-            self._answers[first] = await _lookup(first, resolver)
+            answer = self._answers[first] = await _lookup(first, resolver)
+            if _is_without_record(answer):
+                return SpfResult(Verdict.NONE, self._reason(Verdict.NONE, None, ""), self._domain, self.expires)
         while True:  # every round brings at least one new answer, and pyspf's limits bound what it can ask for
             # Only the length of what a stranger has published can make a pass long; then it must not hold up others.
             is_short = sum(map(_length, self._answers.values())) < MAX_INLINE
@@ -164,6 +166,13 @@ class _Query(spf.query):  # type: ignore[misc]  # pyspf has no types
 
 def _may_be_asked(name: str) -> bool:
     return all(0 < len(label) < 64 for label in name.split("."))
+
+
+def _is_without_record(answer: Answer[Any]) -> bool:
+    """Whether there is certainly nothing to evaluate, as at most names that hosts give themselves in HELO."""
+    if answer.status is Status.TEMPORARY or _length(answer) > MAX_TEXT:
+        return False
+    return not any(b"v=spf1" in record.lower() for record in answer.records)
 
 
 def _length(answer: Answer[Any]) -> int:
