@@ -13,7 +13,7 @@ from tests.e2e.until import until
 from .mails import mail, pdf
 from .test_watching import at_work
 
-COUNT = 300
+COUNT = 200
 USERS = [f"many{number}" for number in range(COUNT)]
 
 
