@@ -78,7 +78,10 @@ def _print(found: "Found", steps: tuple[str, ...]) -> None:
         say(line)
     if found.imap is not None:
         end = found.imap.endpoint
-        say(f"mailbox: {end.host}, port {end.port}, TLS {end.tls}")
+        username = found.imap.username or found.smtp.username
+        for line in ("incoming:", "  mailbox:", f"    host: {end.host}", f"    port: {end.port}",
+                     f"    tls: {end.tls}", f"    username: {username}"):  # fmt: skip
+            say(line)
     for number, step in enumerate(steps, start=1):
         say(f"{number}. {step}")
 

@@ -25,12 +25,14 @@ from relay.config.values import (
     shown,
     wrong,
 )
+from relay.mail.address import Address
 from relay.policy.company import After, Company, Grant, IdentityKind, Language, Otherwise, SinkKind
 from relay.policy.company import FastInput as CompanyFastInput
 from relay.policy.company import Mailbox as CompanyMailbox
 from relay.policy.company import OAuth2 as CompanyOAuth2
 from relay.policy.company import Server as CompanyServer
 from relay.policy.pacing import Pace
+from relay.policy.providers import Endpoint, provider_for
 from relay.policy.spoof import Spoofed
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?", re.ASCII)
@@ -147,7 +149,9 @@ Day: TypeAlias = Annotated[date, PlainValidator(parse_day), WithJsonSchema({"typ
 class Mailbox(Model):
     """The company's own mailbox, read for invoices."""
 
-    host: TargetHost = Field(description="Name or IP address of its IMAP server.")
+    host: TargetHost | None = Field(
+        default=None, description="Name or IP address of its IMAP server. Left out: that of the address's provider."
+    )
     port: Port = Field(default=993, description="Port.")
     tls: Literal["implicit", "starttls"] = Field(
         default="implicit", description="How TLS begins; it is never left out."
@@ -227,10 +231,18 @@ class CompanyFile(Model):
             server=None if outgoing.server is None else _server(slug, outgoing.server, self._uses("send")),
             language=self.language,
             vouched=outgoing.vouched or "",
-            mailbox=None if incoming.mailbox is None else _mailbox(slug, incoming.mailbox, self._uses("read")),
+            mailbox=None if incoming.mailbox is None else self._mailbox(slug, incoming.mailbox),
             fast_input=CompanyFastInput(**dict(incoming.fast_input)),
             spoofed=incoming.spoofed,
         )
+
+    def _mailbox(self, slug: str, mailbox: Mailbox) -> CompanyMailbox:
+        where = {"host": mailbox.host, "port": mailbox.port, "tls": mailbox.tls}
+        known = None if mailbox.host is not None else imap_of(mailbox, self.address)
+        if known is not None:
+            where = {"host": known.host, "port": known.port, "tls": known.tls}
+        oauth2 = _oauth2(slug, mailbox.oauth2, self._uses("read"))
+        return CompanyMailbox(**{**dict(mailbox), **where, "oauth2": oauth2})
 
     def _uses(self, use: Literal["send", "read"]) -> Literal["send", "read", "both"]:
         server, mailbox = self.outgoing.server, self.incoming.mailbox
@@ -239,8 +251,11 @@ class CompanyFile(Model):
         return "both" if server.username == mailbox.username else use
 
 
-def _mailbox(slug: str, mailbox: Mailbox, uses: Literal["send", "read", "both"]) -> CompanyMailbox:
-    return CompanyMailbox(**{**dict(mailbox), "oauth2": _oauth2(slug, mailbox.oauth2, uses)})
+def imap_of(mailbox: Mailbox, address: Address) -> Endpoint | None:
+    """The server for mailboxes of the provider whose domain it is, by the account's name or the company's address."""
+    domain = mailbox.username.rpartition("@")[2] if "@" in mailbox.username else address.domain
+    provider = provider_for(domain)
+    return None if provider is None else provider.imap
 
 
 def _oauth2(slug: str, oauth2: OAuth2 | None, uses: Literal["send", "read", "both"]) -> CompanyOAuth2 | None:

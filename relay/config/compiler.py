@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from relay.config.company_file import SLUG, CompanyFile, Mailbox, OAuth2, Server
+from relay.config.company_file import SLUG, CompanyFile, Mailbox, OAuth2, Server, imap_of
 from relay.config.errors import ConfigError, ConfigErrors, KeyPath, key_text
 from relay.config.explain import explain
 from relay.config.reader import Document, read
@@ -57,6 +57,10 @@ def compile_company(file: str, slug: str, raw: bytes) -> Company:
     if mailbox is not None and (mailbox.password is None) is (mailbox.oauth2 is None):
         hint = "Write one of incoming.mailbox.password and incoming.mailbox.oauth2."
         raise ConfigErrors([document.error(("incoming", "mailbox"), "a mailbox has either a password or oauth2", hint)])
+    if mailbox is not None and mailbox.host is None and imap_of(mailbox, parsed.address) is None:
+        message = "the account's provider is not known, so its server has to be named"
+        hint = f"Write host. `relay company discover {parsed.address}` looks for it."
+        raise ConfigErrors([document.error(("incoming", "mailbox", "host"), message, hint)])
     if _contradict(server, mailbox):
         message = "the account has other oauth2 settings under outgoing.server"
         hint = "One account has one token for both: write the same here and there."

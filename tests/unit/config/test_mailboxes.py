@@ -136,9 +136,18 @@ def test_one_account_for_both_ways_has_one_token_for_both(config) -> None:
     assert unpack("studio", pack(company)) == company
 
 
+@pytest.mark.parametrize("username", ["info@gmail.com", "INFO@GMAIL.COM"])
+def test_the_server_of_a_known_provider_need_not_be_named(config, username) -> None:
+    named = STUDIO.replace("    host: imap.studio.example\n", "").replace("username: hallo", f"username: {username}")
+    config.company("studio").write_text(named)
+    mailbox = config.load().company("studio").mailbox
+    assert (mailbox.host, mailbox.port, mailbox.tls) == ("imap.gmail.com", 993, "implicit")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (STUDIO.replace("    host: imap.studio.example\n", ""), "provider is not known, so its server has to be named"),
         (TOKENS + SENDING.replace("CLIENT", "other"), "the account has other oauth2 settings under outgoing.server"),
         (STUDIO.replace("    password: {env: STUDIO_IMAP}\n", ""), "a mailbox has either a password or oauth2"),
         (
