@@ -1,0 +1,264 @@
+"""`python -m bench.mailboxes`: figures of bench/README.md, on this machine, in one run."""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import trustme
+
+from tests.fetch.mails import pdf
+from tests.peers.mailboxes import PASSWORD, Mailboxes
+
+PDF = 200 * 1024
+Boxes = dict[str, tuple[str, int]]
+
+
+class Worker:
+    """A running worker and what it has said."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.said: list[dict[str, Any]] = []
+        self._new = asyncio.Event()
+
+    async def listen(self) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            self.said.append(json.loads(line))
+            self._new.set()
+
+    async def until(self, wanted: Any, seconds: float = 900) -> dict[str, Any]:
+        """The first thing it says that is wanted."""
+        seen = 0
+        async with asyncio.timeout(seconds):
+            while True:
+                while seen < len(self.said):
+                    if wanted(self.said[seen]):
+                        return self.said[seen]
+                    seen += 1
+                self._new.clear()
+                await self._new.wait()
+
+    @property
+    def rss(self) -> int:
+        """Octets in memory."""
+        text = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
+        return next(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Rss:"))
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of computing so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@asynccontextmanager
+async def worker(place: Path, mailboxes: Boxes, *, count: bool, **settings: Any) -> AsyncIterator[Worker]:
+    """A worker for these mailboxes."""
+    (place / "password").write_text(PASSWORD)
+    plan = {"store": str(place / "relay.db"), "invoices": str(place / "invoices"), "password": str(place / "password"),
+            "ca": str(place / "ca.pem"), "mailboxes": mailboxes, "settings": settings, "count": count}  # fmt: skip
+    (place / "plan.json").write_text(json.dumps(plan))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.mailboxes.worker", str(place / "plan.json")), stdout=asyncio.subprocess.PIPE
+    )
+    running = Worker(process)
+    listening = asyncio.create_task(running.listen())
+    try:
+        yield running
+    finally:
+        process.terminate()
+        await process.wait()
+        await listening
+
+
+async def idle(place: Path, dovecot: Mailboxes, options: argparse.Namespace) -> dict[str, Any]:
+    """Idle mailboxes: memory, computing, and how soon new mail is noticed."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    (place / "ca.pem").write_bytes(authority.cert_pem.bytes() + dovecot.ca.read_bytes())
+    (place / "key.pem").write_bytes(certificate.private_key_pem.bytes())
+    (place / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    port = options.port + 1
+    light = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.mailboxes.stand_in", str(port), str(place / "cert.pem"), str(place / "key.pem")),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert light.stdin is not None
+    assert light.stdout is not None
+    await light.stdout.readline()
+    real = {f"real{number}": (f"real{number}", dovecot.port) for number in range(options.real)}
+    boxes = {f"light{number}": (f"light{number}", port) for number in range(options.idle - options.real)} | real
+    try:
+        async with worker(place, boxes, count=False, poll="5m", at_once=64, per_host=64) as running:
+            await running.until(lambda said: "ready" in said)
+            before = running.rss
+            begun = time.time()
+            await running.until(lambda said: said.get("watched") == len(boxes))
+            connected = time.time() - begun
+            await asyncio.sleep(15)
+            each = (running.rss - before) / len(boxes)
+            start = running.cpu
+            await asyncio.sleep(options.seconds)
+            share = (running.cpu - start) / options.seconds
+            delays = []
+            names = random.sample(sorted(real), min(50, len(real))) + random.sample(sorted(set(boxes) - set(real)), 150)
+            for name in names:
+                at = time.time()
+                if name in real:
+                    await asyncio.to_thread(dovecot.put, name, mail(name, 0))
+                else:
+                    light.stdin.write(f"{name}\n".encode())
+                told = await running.until(lambda said: said.get("company") == name)  # noqa: B023 -- awaited here
+                delays.append(told["at"] - at)
+            return {
+                "mailboxes": len(boxes),
+                "seconds to connect": round(connected, 1),
+                "KiB each": round(each / 1024, 1),
+                "CPU idle": f"{share:.1%}",
+                "noticed, median s": round(statistics.median(delays), 3),
+                "noticed, worst s": round(max(delays), 3),
+            }
+    finally:
+        light.kill()
+        await light.wait()
+
+
+async def poll(place: Path, dovecot: Mailboxes, options: argparse.Namespace) -> dict[str, Any]:
+    """Looking at many mailboxes in which nothing is new, beside getmail."""
+    shutil.copy(dovecot.ca, place / "ca.pem")
+    boxes = {f"poll{number}": (f"poll{number}", dovecot.port) for number in range(options.polled)}
+    settings = {"poll": "1s", "idle_per_host": 0, "at_once": 32, "per_host": 32}
+    async with worker(place, boxes, count=True, **settings) as running:
+        await running.until(lambda said: said.get("looked") == len(boxes))  # the first time is another thing
+    async with worker(place, boxes, count=True, **settings) as running:
+        ready = await running.until(lambda said: "ready" in said)
+        done = await running.until(lambda said: said.get("looked") == len(boxes))
+    ours = done["at"] - ready["at"] - 2
+    await getmail(place, dovecot, boxes, options)
+    theirs = await getmail(place, dovecot, boxes, options)
+    return {
+        "mailboxes": len(boxes),
+        "relay s": round(ours, 1),
+        "getmail s": round(theirs, 1),
+        "ratio": round(theirs / ours, 1),
+    }
+
+
+async def fetch(place: Path, dovecot: Mailboxes, options: argparse.Namespace) -> dict[str, Any]:
+    """Fetching mails with a large PDF each, beside getmail, which only stores them."""
+    shutil.copy(dovecot.ca, place / "ca.pem")
+    boxes = {f"full{number}": (f"full{number}", dovecot.port) for number in range(20)}
+    settings = {"poll": "1s", "idle_per_host": 0, "at_once": 32, "per_host": 32}
+    async with worker(place, boxes, count=True, **settings) as running:
+        await running.until(lambda said: said.get("looked") == len(boxes))
+    await getmail(place, dovecot, boxes, options)
+    for name in boxes:
+        for number in range(options.mails // len(boxes)):
+            await asyncio.to_thread(dovecot.put, name, mail(name, PDF, number))
+    most = 0
+    async with worker(place, boxes, count=False, **settings) as running:
+        ready = await running.until(lambda said: "ready" in said)
+        before = running.rss
+        while sum(said.get("event") == "uploaded" for said in running.said) < options.mails:
+            await asyncio.sleep(0.1)
+            most = max(most, running.rss - before)
+        done = next(said for said in reversed(running.said) if said.get("event") == "uploaded")
+    ours = done["at"] - ready["at"] - 2
+    theirs = await getmail(place, dovecot, boxes, options)
+    return {"mails": options.mails, **_beside(ours, theirs), "relay MiB more": round(most / 2**20)}
+
+
+def _beside(ours: float, theirs: float) -> dict[str, Any]:
+    return {"relay s": round(ours, 1), "getmail s": round(theirs, 1), "ratio": round(theirs / ours, 1)}
+
+
+async def getmail(place: Path, dovecot: Mailboxes, boxes: Boxes, options: argparse.Namespace) -> float:
+    """A run of getmail over all mailboxes; seconds. It delivers nothing as root, so that becomes nobody."""
+    home = place / "getmail"
+    names = [part for file in _rc_files(home, dovecot, boxes) for part in ("--rcfile", file)]
+    who: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        who = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+        for each in (home, *home.rglob("*")):
+            shutil.chown(each, "nobody", "nogroup")
+    begun = time.monotonic()
+    process = await asyncio.create_subprocess_exec(
+        *(options.getmail, "--getmaildir", str(home), *names), stdout=asyncio.subprocess.DEVNULL, **who
+    )
+    if await process.wait():
+        raise SystemExit("getmail failed")
+    return time.monotonic() - begun
+
+
+def _rc_files(home: Path, dovecot: Mailboxes, boxes: Boxes) -> list[str]:
+    """What getmail is told about each mailbox."""
+    home.mkdir(exist_ok=True)
+    home.parent.chmod(0o755)
+    files = []
+    for slug, (user, port) in boxes.items():
+        store = home / slug
+        for part in ("cur", "new", "tmp"):
+            (store / part).mkdir(parents=True, exist_ok=True)
+        (home / f"{slug}.rc").write_text(
+            f"[retriever]\ntype = SimpleIMAPSSLRetriever\nserver = localhost\nport = {port}\nusername = {user}\n"
+            f"password = {PASSWORD}\nca_certs = {dovecot.ca}\n[destination]\ntype = Maildir\npath = {store}/\n"
+            "[options]\nread_all = false\ndelivered_to = false\nreceived = false\nverbose = 0\n"
+        )
+        files.append(str(home / f"{slug}.rc"))
+    return files
+
+
+def mail(name: str, size: int, number: int = 0) -> bytes:
+    """A mail, with a PDF of so many octets."""
+    made = EmailMessage()
+    made["From"], made["To"], made["Subject"] = "supplier@bench.example", f"{name}@bench.example", f"Factuur {number}"
+    made["Message-ID"], made["Date"] = f"<{time.time_ns()}@bench.example>", format_datetime(datetime.now(UTC))
+    made.set_content("Zie bijlage." if size else "Hallo.")
+    if size:
+        small = pdf(mark=f"{name} {number}")
+        made.add_attachment(small + b"\n%" + random.randbytes(size - len(small)).hex().encode()[: size - len(small)],
+                            maintype="application", subtype="pdf", filename=f"factuur {number}.pdf")  # fmt: skip
+    return made.as_bytes()
+
+
+async def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m bench.mailboxes")
+    parser.add_argument("--only", default="idle,poll,fetch")
+    parser.add_argument("--idle", type=int, default=5000)
+    parser.add_argument("--real", type=int, default=500)
+    parser.add_argument("--polled", type=int, default=1000)
+    parser.add_argument("--mails", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long idle mailboxes are watched")
+    parser.add_argument("--port", type=int, default=10143)
+    parser.add_argument("--getmail", default="getmail", help="getmail6's program")
+    options = parser.parse_args()
+    async with Mailboxes(options.port) as dovecot:
+        for name in options.only.split(","):
+            place = Path(tempfile.mkdtemp(prefix="relay-bench-", dir="/var/tmp"))
+            try:
+                print(
+                    name, json.dumps(await {"idle": idle, "poll": poll, "fetch": fetch}[name](place, dovecot, options))
+                )
+            finally:
+                shutil.rmtree(place, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,102 @@
+"""One worker that does nothing but read mailboxes: `python -m bench.mailboxes.worker FILE`.
+
+FILE is JSON: `store`, `invoices` (a folder), `settings` of mailboxes, and `mailboxes` by slug. Prints a line of JSON
+for each event and, once a second, how many mailboxes are watched and how many were looked at.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from relay.clock import SystemClock
+from relay.config.keyring import Active, Keyring
+from relay.config.settings import Settings
+from relay.config.snapshot import Snapshot
+from relay.dns import Resolver
+from relay.events import Event
+from relay.fetch.attendant import Fetching
+from relay.fetch.fetcher import Fetcher
+from relay.fetch.ledger import MAILBOX, MailboxState
+from relay.http import HttpClient
+from relay.mail.address import Address
+from relay.policy.company import Company, Mailbox, SecretKind, SecretRef
+from relay.store.sqlite.spool import SqliteSpool
+
+
+class Printer:
+    """Prints events."""
+
+    def emit(self, event: Event) -> None:
+        say(event=event.type.value, **{str(key): value for key, value in event.data.items()})
+
+
+def say(**what: Any) -> None:
+    """One line for whoever started us."""
+    sys.stdout.write(json.dumps({"at": time.time(), **what}) + "\n")
+    sys.stdout.flush()
+
+
+async def main(plan: dict[str, Any]) -> None:
+    """Read until told to stop."""
+    password = SecretRef(SecretKind.FILE, plan["password"])
+    companies = [
+        Company(
+            slug,
+            slug,
+            Address(slug, "bench.example"),
+            slug,
+            mailbox=Mailbox("localhost", port, "implicit", user, password, ca=plan["ca"]),
+        )
+        for slug, (user, port) in plan["mailboxes"].items()
+    ]
+    settings = Settings.model_validate(
+        {
+            "hostname": "mx.bench.example",
+            "domain": "my.bench.example",
+            "postmaster": "postmaster@bench.example",
+            "sending_addresses": ["192.0.2.1"],
+            "secrets": {"signing": [{"file": "never-read"}]},
+            "fast_input": {"folder": plan["invoices"]},
+            "mailboxes": {"allow_private": True, **plan["settings"]},
+        }
+    )
+    active = Active(Snapshot.of(settings, companies), Keyring((b"secret",), {}))
+    del companies
+    clock = SystemClock()
+    spool = SqliteSpool(Path(plan["store"]), worker="bench.1.1", pid=1, clock=clock)
+    await spool.start()
+    resolver = Resolver(["127.0.0.1:9"], 0.1)
+    fetcher = Fetcher(Fetching(lambda: active, spool, resolver, HttpClient(resolver), clock, Printer()))
+    say(ready=len(active.snapshot))
+    await asyncio.sleep(2)
+    task = asyncio.create_task(fetcher.run())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    begun = clock.now()
+    done = False
+    while not task.done():
+        await asyncio.wait([task], timeout=0.1 if plan["count"] else 1)
+        looked = 0
+        if plan["count"] and not done:
+            looked = await count_looked(spool, begun)
+            done = looked == len(active.snapshot)
+        say(watched=len(fetcher.watched), looked=looked)
+    await spool.stop()
+
+
+async def count_looked(spool: SqliteSpool, since: float) -> int:
+    """How many mailboxes were read to their end since then."""
+    count, after = 0, ""
+    while page := await spool.facts.list(MAILBOX, after=after):
+        count += sum(MailboxState.of(fact).succeeded > since for fact in page)
+        after = page[-1].key
+    return count
+
+
+if __name__ == "__main__":
+    uvloop.run(main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))
