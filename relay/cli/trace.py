@@ -9,7 +9,6 @@ from relay.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, StoreOpt
 from relay.cli.output import clock_time, octets, print_json, print_table, say
 from relay.cli.trouble import ExitCode, Failure
 from relay.events import Event, EventType, Json
-from relay.incoming.kind import kind_in
 from relay.policy.bounce_words import explain_bounce
 from relay.policy.company import Language
 from relay.policy.outcome import Phase
@@ -85,6 +84,8 @@ def _print_journey(entry: Entry, events: Sequence[Event]) -> None:
     for delivery in entry.deliveries:
         tries = f", {delivery.attempts} {'try' if delivery.attempts == 1 else 'tries'}" if delivery.attempts else ""
         say(f"  {delivery.recipient.address}: {delivery.state.value}{tries}")
+    from relay.incoming.kind import kind_in
+
     judged = kind_in(message.findings)
     if judged is not None:
         say(f"  {judged.kind.value}: {judged.reason}")

@@ -142,7 +142,6 @@ LOCALS = [
     "+bakery",
     "+",
     "victim=target.example+bakery",
-    "reports+bakery",
     "reports+victim=target.example",
     "dmarc-reports",
     "notices+bakery",
