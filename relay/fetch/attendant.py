@@ -191,7 +191,7 @@ class Attendant:
             if not await self._visit(hold, session, company, mailbox, sink):
                 # The others have their turn first.
                 await hold.let_go(self._fetching.clock.now())
-            elif watch and session.can_idle:
+            elif watch:
                 reading.close()
                 await self._watch(hold, session, mailbox.host.lower())
             else:
@@ -222,12 +222,13 @@ class Attendant:
                 return
             await self._note_success(hold)
             hold.length = WATCHING
-            await hold.renew()
+            if hold.wants_writing:
+                await hold.renew()
             begun, settings = monotonic(), self._settings_of(slug)
             self._watched[slug] = (settings, session)
             try:
                 with self._hosts.watching(host, slug, session.cut):
-                    while not await session.wait_for_mail():
+                    while not await session.wait_for_mail(self._spread(self._settings.poll)):
                         hold.state = replace(hold.state, looked=clock.now(), succeeded=clock.now())
             except MailboxError as error:
                 if error.crowded:
@@ -246,6 +247,10 @@ class Attendant:
                     await hold.let_go(clock.now())
                     return
 
+    @staticmethod
+    def _spread(seconds: float) -> float:
+        return seconds * random.uniform(0.9, 1.1)  # noqa: S311 -- no secret
+
     def _settings_of(self, slug: str) -> int:
         company = self._active.snapshot.company(slug)
         return 0 if company is None else hash(company.mailbox)
@@ -255,7 +260,7 @@ class Attendant:
         now, poll = self._fetching.clock.now(), self._settings.poll
         if trouble is None:
             await self._note_success(hold)
-            await hold.let_go(now + poll * random.uniform(0.9, 1.1))  # noqa: S311 -- no secret
+            await hold.let_go(now + self._spread(poll))
             return
         state = hold.state
         failures = state.failures + 1
@@ -269,8 +274,7 @@ class Attendant:
         if trouble.text != state.error:
             self._emit(EventType.MAILBOX_FAILED, {"company": hold.slug, "error": trouble.text})
         hold.state = replace(state, looked=now, failures=failures, error=trouble.text, refused=refused, until=until)
-        due = now + (min(wait, _REPAIRED) if refused else wait) * random.uniform(0.9, 1.1)  # noqa: S311 -- no secret
-        await hold.let_go(due)
+        await hold.let_go(now + self._spread(min(wait, _REPAIRED) if refused else wait))
 
     async def _tell(self, slug: str, mailbox: Mailbox, trouble: _Trouble) -> None:
         if trouble.refused is _By.MAILBOX:

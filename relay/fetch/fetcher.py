@@ -1,8 +1,8 @@
 """Reads the companies' mailboxes, for one worker: those that are due and that nobody else reads now.
 
-Which mailbox is read when is a fact in the store, so workers and machines share them. A mailbox whose server says by
-itself when mail comes stays open and is watched by the event loop; all others are looked at again and again. Both
-are read over the one connection there is.
+Which mailbox is read when is a fact in the store, so workers and machines share them. Where there is room, a mailbox
+stays open over one connection, which the event loop watches: its server says by itself when mail comes, or it is
+looked at again and again. All others are opened for each look.
 """
 
 import asyncio

@@ -21,7 +21,7 @@ class LostHoldError(Exception):
 class Hold:
     """The claim on one mailbox; `state` is changed by whoever reads it. Every call raises SpoolError."""
 
-    __slots__ = ("_clock", "_fact", "_facts", "_storing", "is_lost", "length", "state")
+    __slots__ = ("_clock", "_fact", "_facts", "_storing", "_written", "is_lost", "length", "state")
 
     def __init__(self, facts: FactStore, clock: Clock, fact: Fact) -> None:
         self._facts = facts
@@ -29,6 +29,7 @@ class Hold:
         self._fact = fact
         self._storing = asyncio.Lock()
         self.state = MailboxState.of(fact)
+        self._written = ("", 0, 0)
         self.length = READING
         self.is_lost = False
 
@@ -42,6 +43,15 @@ class Hold:
         """Whether half of its time is over."""
         return not self.is_lost and (self._fact.due or 0.0) - self._clock.now() < self.length * 0.6
 
+    @property
+    def wants_writing(self) -> bool:
+        """Whether it should be put down now: half of its time is over, or mails were read since it was."""
+        return self.wants_renewal or self._written != self._reached
+
+    @property
+    def _reached(self) -> tuple[str, int, int]:
+        return self.state.account, self.state.validity, self.state.uid
+
     async def renew(self) -> None:
         """Keep the mailbox for some time more, and put down how far it has been read."""
         await self.let_go(self._clock.now() + self.length)
@@ -51,9 +61,11 @@ class Hold:
         async with self._storing:
             if self.is_lost:
                 return
+            reached = self._reached
             stored = await self._facts.put(self.state.put_into(self._fact, due))
             self.is_lost = stored is None
             if stored is not None:
+                self._written = reached
                 # The values are in `state`: thousands of these are kept at once.
                 self._fact = Fact(stored.kind, stored.key, {}, stored.version, stored.due)
 

@@ -70,13 +70,13 @@ class Head:
 class ImapSession:
     """A mailbox that is open, and one folder of it. Every method raises MailboxError."""
 
-    __slots__ = ("_capabilities", "_count", "_dialogue", "_seen", "_wire")
+    __slots__ = ("_capabilities", "_count", "_dialogue", "_seen", "_until", "_wire")
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._dialogue = Dialogue(wire)
         self._capabilities: frozenset[bytes] = frozenset()
-        self._count = self._seen = 0
+        self._count = self._seen = self._until = 0
 
     @classmethod
     async def open(cls, place: Place, login: Login, context: ssl.SSLContext, most: int) -> "ImapSession":
@@ -111,10 +111,13 @@ class ImapSession:
                 told[number[1].upper()] = int(number[2])
         if not told[b"UIDVALIDITY"]:
             raise MailboxError(MailboxFault.FOLDER, f"{folder}: the server does not number its mails")
+        self._seen, self._until = self._count, told[b"UIDNEXT"] - 1
         return Opened(told[b"UIDVALIDITY"], told[b"UIDNEXT"] or await self._after_last())
 
     async def newer_than(self, uid: int) -> Sequence[int]:
-        """The mails with higher UIDs, in their order."""
+        """The mails with higher UIDs, in their order; the server need not be asked when it said that there are none."""
+        if uid >= self._until >= 0 and not self._has_news:
+            return []
         self._seen = self._count
         # "n:*" also means the last one when n is beyond it (RFC 3501 6.4.8).
         return [found for found in await self._search(b"UID %d:*" % (uid + 1)) if found > uid]
@@ -168,17 +171,30 @@ class ImapSession:
                 case After.DELETE:
                     await self._delete(uid)
 
-    async def wait_for_mail(self) -> bool:
-        """Wait, at most IDLE_SECONDS, until something came since the folder was last searched; False when nothing did.
+    async def wait_for_mail(self, poll: float) -> bool:
+        """Wait until the folder should be looked at: something came since, or `poll` seconds went by and nobody knows.
 
-        Also when nothing was said the server is asked at the end, for some forget to say it, and some have gone.
+        False when the server, which would say so by itself, was asked after IDLE_SECONDS and knows of nothing.
         """
         with _plainly("the folder"):
             if not self._has_news:
-                await self._idle()
-            if not self._has_news:
+                await (self._idle() if self.can_idle else self._stay(poll))
+            if self.can_idle and not self._has_news:
+                # Some forget to say it, and some have gone.
                 self._note_all(await self._dialogue.command(b"NOOP"))
-        return self._has_news
+        return self._has_news or not self.can_idle
+
+    async def _stay(self, seconds: float) -> None:
+        """Keep the connection; what the server says meanwhile is noted, and so is that it has gone."""
+        self._wire.begin()
+        until = monotonic() + min(seconds, IDLE_SECONDS)
+        with suppress(TimeoutError):
+            while not self._has_news and (left := until - monotonic()) > 0:
+                response = await self._dialogue.response(left)
+                if self._dialogue.bye:
+                    raise DeniedError(self._dialogue.bye)
+                if isinstance(response, Response):
+                    self._note(response)
 
     async def _idle(self) -> None:
         """RFC 2177."""

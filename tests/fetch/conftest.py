@@ -25,6 +25,13 @@ async def mailboxes():
 
 
 @pytest.fixture
+async def silent():
+    """One that does not offer to say by itself when mail comes."""
+    async with Mailboxes(_free_port(), more="imap_capability = IMAP4rev1 SASL-IR UIDPLUS") as running:
+        yield running
+
+
+@pytest.fixture
 async def api():
     async with FastInputApi() as running:
         yield running

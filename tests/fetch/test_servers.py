@@ -59,7 +59,7 @@ class Server:
 
     def __init__(self, **answers: bytes) -> None:
         self._answers = {
-            "CAPABILITY": b"* CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR\r\n{tag} OK done\r\n",
+            "CAPABILITY": b"* CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR IDLE\r\n{tag} OK done\r\n",
             "AUTHENTICATE": b"{tag} OK done\r\n",
             "EXAMINE": b"* 1 EXISTS\r\n* OK [UIDVALIDITY 3] x\r\n* OK [UIDNEXT 8] x\r\n{tag} OK done\r\n",
             "LOGOUT": b"* BYE\r\n{tag} OK done\r\n",
@@ -214,8 +214,19 @@ async def test_a_folder_that_does_not_tell_the_next_number_is_asked_for_the_last
 
 
 async def test_a_search_beyond_the_end_finds_nothing(tmp_path):
-    async with Server(SEARCH=b"* SEARCH 7\r\n{tag} OK done\r\n") as server:
+    more = b"* 1 EXISTS\r\n* OK [UIDVALIDITY 3] x\r\n* OK [UIDNEXT 20] x\r\n{tag} OK done\r\n"
+    async with Server(EXAMINE=more, SEARCH=b"* SEARCH 7\r\n{tag} OK done\r\n") as server:
         assert await on(server, tmp_path, lambda session: session.newer_than(7)) == []
+
+
+async def test_a_server_that_says_that_nothing_is_new_is_not_asked_once_more(tmp_path):
+    async def look(session):
+        found = await session.newer_than(7)
+        await session.heads([7])
+        return found, await session.newer_than(7)
+
+    async with Server(FETCH=b"* 2 EXISTS\r\n" + fetched(), SEARCH=b"* SEARCH 8\r\n{tag} OK done\r\n") as server:
+        assert await on(server, tmp_path, look) == ([], [8])
 
 
 async def test_a_greeting_that_is_none_ends_it(tmp_path):
@@ -287,7 +298,7 @@ async def test_a_goodbye_says_how_long_to_wait(tmp_path):
 
 async def wait(session):
     await session.newer_than(7)
-    return await session.wait_for_mail()
+    return await session.wait_for_mail(0.0)
 
 
 SEARCHED = b"* SEARCH 7\r\n{tag} OK done\r\n"
@@ -315,7 +326,7 @@ async def test_mail_that_came_while_the_folder_was_read_is_news_at_once(tmp_path
     async def work(session):
         await session.newer_than(7)
         await session.heads([7])
-        return await session.wait_for_mail()
+        return await session.wait_for_mail(0.0)
 
     async with Server(SEARCH=SEARCHED, FETCH=b"* 2 EXISTS\r\n" + fetched()) as server:
         assert await on(server, tmp_path, work) is True
@@ -328,6 +339,26 @@ async def test_a_server_that_forgets_to_say_something_is_asked(tmp_path, monkeyp
         assert await on(server, tmp_path, wait) is True
     async with Server(SEARCH=SEARCHED, NOOP=b"* 1 EXPUNGE\r\n{tag} OK done\r\n", **answers) as server:
         assert await on(server, tmp_path, wait) is False
+
+
+WITHOUT_IDLE = b"* CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR\r\n{tag} OK done\r\n"
+
+
+async def test_a_server_that_says_nothing_by_itself_is_looked_at_again(tmp_path):
+    async with Server(CAPABILITY=WITHOUT_IDLE) as server:
+        assert await on(server, tmp_path, wait) is True
+
+
+async def test_a_server_that_goes_while_nobody_asks_it_is_missed(tmp_path):
+    async def work(session):
+        await session.newer_than(7)
+        await session.heads([7])
+        return await session.wait_for_mail(500.0)
+
+    async with Server(CAPABILITY=WITHOUT_IDLE, FETCH=fetched() + b"* BYE your session is over\r\n") as server:
+        with pytest.raises(MailboxError) as caught:
+            await on(server, tmp_path, work)
+    assert caught.value.fault is MailboxFault.TROUBLE
 
 
 @pytest.mark.parametrize(

@@ -110,3 +110,17 @@ async def test_nothing_is_watched_where_that_is_not_wanted(house):
 
 async def looks(house, before):
     return (await house.state()).looked > before and await house.due() > 1000
+
+
+async def test_a_server_that_says_nothing_by_itself_is_asked_over_the_connection_that_is_there(house, silent):
+    house.mailboxes = silent
+    house.configure(mailboxes={"poll": "1s"}, port=silent.port, ca=str(silent.ca))
+    house.clock.ahead += 7200
+    async with at_work(house.fetcher):
+        await until(lambda: is_watched(house), "the connection is kept")
+        session = house.fetcher.watched["bakery"][1]
+        for number in range(2):
+            await house.put(invoice(number))
+            await until(lambda: len(house.api.taken) > number, "the invoice is taken")  # noqa: B023 -- awaited here
+            await until(lambda: is_watched(house), "the connection is still kept")
+        assert house.fetcher.watched["bakery"][1] is session

@@ -37,6 +37,7 @@ first_valid_gid = 1
 mail_location = maildir:{place}/mail/%u
 mail_max_userip_connections = 0
 auth_mechanisms = plain{mechanisms}
+{more}
 {tokens}passdb {{
   driver = static
   args = password={password}
@@ -92,11 +93,13 @@ active_value = true
 class Mailboxes:
     """A running instance; every user name is known, with the same password. Use it as an asynchronous context.
 
-    With `tokens`, it also takes the tokens that the issuer at that URL says are active (RFC 7662).
+    With `tokens`, it also takes the tokens that the issuer at that URL says are active (RFC 7662). `more` are lines of
+    its configuration.
     """
 
-    def __init__(self, port: int, *, tokens: str = "") -> None:
+    def __init__(self, port: int, *, tokens: str = "", more: str = "") -> None:
         self.port = port
+        self._more = more
         self._tokens = tokens
         self._place = Path()
         self._process: asyncio.subprocess.Process
@@ -177,7 +180,7 @@ class Mailboxes:
         mechanisms = " xoauth2 oauthbearer" if self._tokens else ""
         (self._place / "oauth2.conf").write_text(_OAUTH2.format(url=self._tokens))
         values = {"place": self._place, "user": user, "group": group, "port": self.port, "password": PASSWORD}
-        values |= {"tokens": tokens, "mechanisms": mechanisms}
+        values |= {"tokens": tokens, "mechanisms": mechanisms, "more": self._more}
         (self._place / "dovecot.conf").write_text(_CONFIG.format(**values))
 
     async def _is_ready(self) -> None:
