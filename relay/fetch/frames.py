@@ -5,6 +5,7 @@ parts one after the other: data that cannot run.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -23,15 +24,10 @@ class Contents:
     data: dict[int, bytes] = field(default_factory=dict)
 
 
-def frame(content: bytes) -> bytes:
-    """`content` with its length before it."""
-    return len(content).to_bytes(LENGTH, "big") + content
-
-
-def write_contents(contents: Contents) -> bytes:
-    """Facts and octets as one content."""
+def write_contents(contents: Contents) -> Sequence[bytes]:
+    """Facts and octets as one content, in pieces."""
     head = {"facts": asdict(contents.facts), "sizes": {number: len(data) for number, data in contents.data.items()}}
-    return json.dumps(head).encode() + b"\n" + b"".join(contents.data.values())
+    return [json.dumps(head).encode() + b"\n", *contents.data.values()]
 
 
 def read_contents(content: bytes) -> Contents:

@@ -15,7 +15,7 @@ from relay.fetch.reader import Reader
 from relay.fetch.sinks.offer import Offer, Sink, file_of
 from relay.fetch.unable import Unable, Unusable
 from relay.imap.session import Head
-from relay.policy.company import Company
+from relay.policy.company import After, Company
 from relay.policy.invoice.facts import Part
 from relay.policy.invoice.identity import Acquaintance, recognise
 from relay.policy.invoice.judge import Document, Fate, Judgement, judge
@@ -149,7 +149,9 @@ class MailDesk:
         if record.parked:
             self._emit(EventType.PARKED, head, {"reason": record.reason})
         # A mail of which something waits for a person stays as it is in the mailbox.
-        record = replace(record, stage=Stage.DONE if record.parked else Stage.DELIVERED)
+        box = self._desk.company.mailbox
+        stays = record.parked or box is None or box.after is After.KEEP
+        record = replace(record, stage=Stage.DONE if stays else Stage.DELIVERED)
         await self._ledger.note_mail(head.key, record)
         return record
 

@@ -5,18 +5,19 @@ trusted with reading alone: what it calls a type is a hint where to look, nothin
 process.
 """
 
-import base64
 import binascii
 import html
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.errors import HeaderParseError, MessageError
 from email.header import decode_header
 from email.message import Message
-from email.parser import BytesParser
 from email.policy import Compat32
 from typing import Any
+
+from relay.fetch import lumps
 
 MOST_HEADER = 512 * 1024
 _MOST_TEXT = 20_000
@@ -25,7 +26,8 @@ _MOST_NAME = 200
 _MOST_CIDS = 500
 _TAG = re.compile(r"<(?:style|script)\b.{0,50000}?</(?:style|script)>|<[^<>]{0,5000}>", re.DOTALL | re.IGNORECASE)
 _CID = re.compile(r"""\bcid:([^\s"'<>)]{1,300})""", re.IGNORECASE)
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_NOT_BASE64 = bytes(each for each in range(256) if each not in _BASE64)
 _HEADER_END = re.compile(rb"\r?\n\r?\n|\r\r")
 _FIELD = re.compile(rb"([!-9;-~]{1,200})([ \t]{0,200}):")
 _ENCODING = "Content-Transfer-Encoding"
@@ -80,7 +82,7 @@ def parse_mail(data: bytes) -> Parsed:
     if end is None and len(data) > MOST_HEADER:
         raise MimeError
     try:
-        return _read(BytesParser(policy=_Unfolding()).parsebytes(mended(data)))
+        return _read(lumps.parse(mended(data), _Unfolding()))
     except (MessageError, ValueError, LookupError, TypeError, AttributeError, IndexError, AssertionError):
         raise MimeError from None
 
@@ -109,7 +111,8 @@ def mended(data: bytes) -> bytes:
             kept.append(line)
         else:
             doubtful.append(line)
-    return b"".join((*kept, *doubtful, data[end.start() :]))
+    header = b"".join((*kept, *doubtful))
+    return data if data.startswith(header) and len(header) == end.start() else header + data[end.start() :]
 
 
 def _read(message: "Message[str, str]") -> Parsed:
@@ -193,15 +196,17 @@ def _base64(raw: bytes) -> bytes:
     """As much as can be decoded: stray octets are passed over, and the last group may be incomplete."""
     stop = raw.find(b"=")
     # Padding in the middle ends one text; some writers begin another one behind it.
-    if 0 <= stop < len(raw.rstrip(b"=\r\n \t-")):
+    if stop >= 0 and raw[stop:].strip(b"=\r\n \t-"):
         try:
             return b"".join(_base64(each + b"=") for each in re.split(rb"=+", raw) if each.strip())
         except RecursionError:
             return b""
-    clean = _NOT_BASE64.sub(b"", raw)
+    with suppress(binascii.Error):
+        return binascii.a2b_base64(raw)
+    clean = raw.translate(None, _NOT_BASE64)
     clean = clean[: len(clean) - 1] if len(clean) % 4 == 1 else clean
     try:
-        return base64.b64decode(clean + b"=" * (-len(clean) % 4))
+        return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
     except binascii.Error:
         return b""
 

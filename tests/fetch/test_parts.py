@@ -237,7 +237,7 @@ def test_an_invoice_of_our_own_that_came_back_is_none_that_came_in():
 
 def test_what_was_read_survives_the_way_to_the_parent():
     contents = read(mail(("f.pdf", pdf(xml=cii())), ("a.png", png()), ("x.pdf", b"%PDF-1")))
-    assert read_contents(write_contents(contents)) == contents
+    assert read_contents(b"".join(write_contents(contents))) == contents
 
 
 HOSTILE = st.sampled_from(
@@ -250,7 +250,7 @@ HOSTILE = st.sampled_from(
 def test_damage_raises_nothing(data, at, other, cut):
     damaged = (data[:at] + other + data[at + len(other) :])[: len(data) - cut % max(len(data), 1)]
     contents = read(mail(("x", damaged)))
-    assert read_contents(write_contents(contents)) == contents
+    assert read_contents(b"".join(write_contents(contents))) == contents
 
 
 @given(st.binary(max_size=2000))

@@ -30,9 +30,22 @@ async def test_one_child_reads_many_mails(reader):
         assert contents.data[0].startswith(b"%PDF")
 
 
+async def test_a_mail_that_takes_long_keeps_others_from_nothing(reader):
+    stopped = reader._free[-1]
+    await reader.read(b"")
+    os.kill(stopped.process.pid, signal.SIGSTOP)
+    slow = asyncio.create_task(reader.read(mail(("slow.pdf", pdf())).as_bytes()))
+    await asyncio.sleep(0)
+    quick = await reader.read(mail(("quick.pdf", pdf())).as_bytes())
+    assert [part.name for part in quick.facts.parts] == ["quick.pdf"]
+    assert not slow.done()
+    os.kill(stopped.process.pid, signal.SIGCONT)
+    assert [part.name for part in (await slow).facts.parts] == ["slow.pdf"]
+
+
 async def test_a_child_that_dies_is_replaced(reader):
     await reader.read(b"")
-    os.kill(reader._process.pid, signal.SIGKILL)
+    os.kill(reader._free[-1].process.pid, signal.SIGKILL)
     first = await reader.read(mail(("f.pdf", pdf())).as_bytes())
     second = await reader.read(mail(("f.pdf", pdf())).as_bytes())
     assert Kind.PDF in {part.kind for part in (*first.facts.parts, *second.facts.parts)}
@@ -67,7 +80,7 @@ async def test_a_mail_that_cannot_be_read_is_parked_as_a_whole(reader, monkeypat
     async def nothing(_mail):
         return b""
 
-    monkeypatch.setattr(reader, "_ask", nothing)
+    monkeypatch.setattr(reader._free[-1], "_ask", nothing)
     (part,) = (await reader.read(b"mail")).facts.parts
     assert part.flaw is Flaw.BURSTS
 
@@ -75,5 +88,5 @@ async def test_a_mail_that_cannot_be_read_is_parked_as_a_whole(reader, monkeypat
 async def test_the_child_knows_nothing_of_our_environment(reader, monkeypatch):
     monkeypatch.setenv("RELAY_SECRET", "not for children")
     await reader.read(b"")
-    environment = Path(f"/proc/{reader._process.pid}/environ")
+    environment = Path(f"/proc/{reader._free[-1].process.pid}/environ")
     assert b"RELAY_SECRET" not in await asyncio.to_thread(environment.read_bytes)
