@@ -83,6 +83,8 @@ def _compare(signature: Signature, text: SignedText, bodies: Bodies, key: Public
 def _compare_header(signature: Signature, text: SignedText, key: PublicKey, *, covers: bool) -> tuple[Result, str]:
     if not key.has_signed(text.of(signature), signature.octets):
         return Result.FAIL, "the header was changed, or the signature is not of this key"
+    if not text.covers_author(signature):
+        return Result.POLICY, "the signature leaves out a From field"
     if not covers:
         return Result.POLICY, "the signature does not cover the whole body"
     return Result.PASS, ""

@@ -9,13 +9,13 @@ from relay.policy.stated import stated_results
 from relay.store.spool import Message
 
 
-def state_findings(header: Header, message: Message, hostname: str) -> Header:
-    """Our Authentication-Results on top, and warnings where there is something to warn of.
+def state_findings(header: Header, message: Message, hostname: str, company: str) -> Header:
+    """Our Authentication-Results on top, and warnings where there is something to warn `company` of ("": the operator).
 
     Fields of before that say they are ours go, for they are not; those of others stay, and with them what is signed.
     """
     header = without_ours(header, hostname)
-    warnings = warning_fields(message.findings)
+    warnings = warning_fields(message.findings, company)
     found = read_evidence(message.findings)
     if found is None:
         return header.prepend(warnings) if warnings else header  # it came in before anybody looked

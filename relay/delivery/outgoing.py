@@ -78,7 +78,7 @@ def make_outgoing(
     if decision.name is Name.FORWARD:
         company = deliveries[0].company
         mark = forwarded_field(company, domain=context.domain, secrets=context.keyring.signing)
-        header = state_findings(header.prepend(mark), message, context.hostname)
+        header = state_findings(header.prepend(mark), message, context.hostname, company)
         header = _sealed(header, message, context)
     return Outgoing(
         reverse_path=_reverse_path(message, deliveries[0], decision, context),

@@ -5,7 +5,7 @@ Message-ID that the app gave. Only mail that an app submitted for the same compa
 writer is who he says: that stands in the evidence.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from relay.events import Event, EventType, Json
@@ -60,9 +60,13 @@ async def find_answers(arrival: Arrival, examined: Examined, judged: Judgement, 
 
 
 def tell_answers(
-    arrival: Arrival, examined: Examined, judged: Judgement, answers: Sequence[Answer], warnings: Sequence[str]
+    arrival: Arrival,
+    examined: Examined,
+    judged: Judgement,
+    answers: Sequence[Answer],
+    warnings: Mapping[str, list[str]],
 ) -> None:
-    """Note each answer in the timeline of the mail that it answers, with the signs of fraud that were found."""
+    """Note each answer in the timeline of the mail that it answers, with the signs of fraud found for its company."""
     writer = writer_of(arrival.header)
     for answer in answers:
         data: dict[str, Json] = {
@@ -71,8 +75,8 @@ def tell_answers(
             "kind": judged.kind.value,
             "tie": answer.tie,
         }
-        if warnings:
-            data["warnings"] = list(warnings)
+        if signs := warnings.get(answer.company):
+            data["warnings"] = list(signs)
         examined.events.append(Event(EventType.REPLIED, arrival.at, answer.queue_id, answer.number, data))
 
 

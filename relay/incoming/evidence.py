@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from relay.authn.arrivals import Claims, authenticate, author_domains
+from relay.authn.arrivals import MOST_AUTHORS, Claims, authenticate, author_domains
 from relay.config.snapshot import Snapshot
 from relay.dns import Resolver
 from relay.incoming.arrival import Arrival, Examined
@@ -21,7 +21,7 @@ SECTION = "evidence"
 
 def bodies_for(header: Header) -> BodyHashes:
     """The hashes of the body that the signatures in `header` ask for, to be computed while it streams in."""
-    chosen = choose(header, author_domains(header) or ())
+    chosen = choose(header, (author_domains(header) or ())[:MOST_AUTHORS])
     forms = [each.body_form for each in chosen if isinstance(each, Signature)]
     # A chain that is none fails whatever the body is.
     with suppress(ChainError):

@@ -67,7 +67,7 @@ class Examiner:
         if refusal is not None:
             return refusal
         watch = Watch(active.snapshot, self._spool.facts, AccountNumbers(self._spool.facts, secrets))
-        warnings = await _careful(warn(arrival, examined, judged, answers, watch), arrival, examined, otherwise=[])
+        warnings = await _careful(warn(arrival, examined, judged, answers, watch), arrival, examined, otherwise={})
         tell_answers(arrival, examined, judged, answers, warnings)
         return examined
 

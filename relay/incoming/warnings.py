@@ -20,7 +20,7 @@ from relay.mail.iban import find_ibans
 from relay.mail.message import Header, fold
 from relay.mail.text import MOST_READ, readable_text
 from relay.policy.company import Company
-from relay.policy.fraud import Sight, place_of, warnings_about
+from relay.policy.fraud import Sight, Warn, place_of, warnings_about
 from relay.policy.kind import Judgement, Kind
 from relay.store.facts import Fact, FactStore
 
@@ -44,11 +44,14 @@ class Watch:
 
 async def warn(
     arrival: Arrival, examined: Examined, judged: Judgement, answers: Sequence[Answer], watch: Watch
-) -> list[str]:
-    """Look at the mail for each company that it is for; the signs of what was found. Raises SpoolError."""
+) -> dict[str, list[str]]:
+    """Look at the mail for each company that it is for; the signs of what was found, by company. Raises SpoolError.
+
+    A warning may name whom the company writes to: no other company is told.
+    """
     author = _one(arrival.header, "from")
     if author is None or judged.kind not in _KINDS:
-        return []
+        return {}
     text, numbers = await _read(arrival)
     known = Sight(
         author.address,
@@ -58,27 +61,35 @@ async def warn(
         for_many=judged.kind is Kind.AUTO_GENERATED,
         proven=_proven(examined.findings),
     )
-    found: dict[str, str] = {}
+    found: dict[str, list[Warn]] = {}
     for slug in dict.fromkeys(each for each in arrival.companies if each):
         company = watch.snapshot.company(slug)
         if company is not None:
             theirs = [each for each in answers if each.company == slug]
             sight = await _seen_by(company, known, numbers, theirs, watch)
-            found |= {warning.sign.value: warning.text for warning in warnings_about(sight)}
+            if warnings := warnings_about(sight):
+                # Each sign counts once: of two look-alikes, the last one.
+                found[slug] = list({warning.sign: warning for warning in warnings}.values())
             await _remember(slug, sight, numbers, arrival.at, watch)
     if found:
-        examined.findings[SECTION] = [{"code": code, "text": text} for code, text in found.items()]
-        data: dict[str, Json] = {"warnings": list(found), "text": "; ".join(found.values())}
+        examined.findings[SECTION] = [
+            {"code": each.sign.value, "text": each.text, "company": slug}
+            for slug, all_ in found.items()
+            for each in all_
+        ]
+        texts = {each.text: each.sign.value for all_ in found.values() for each in all_}
+        data: dict[str, Json] = {"warnings": list(dict.fromkeys(texts.values())), "text": "; ".join(texts)}
         examined.events.append(Event(EventType.SUSPICIOUS, arrival.at, arrival.queue_id, None, data))
-    return list(found)
+    return {slug: [each.sign.value for each in all_] for slug, all_ in found.items()}
 
 
-def warning_fields(findings: Mapping[str, Json]) -> bytes:
-    """The fields that go on top of the mail when it is handed on."""
+def warning_fields(findings: Mapping[str, Json], company: str) -> bytes:
+    """The fields that go on top of the mail when it is handed on to that company."""
     section = findings.get(SECTION)
     if not isinstance(section, list):
         return b""
-    each = [warning for warning in section if isinstance(warning, dict)]
+    # Mail that an earlier version took has warnings that name no company.
+    each = [one for one in section if isinstance(one, dict) and one.get("company", company) == company]
     return b"".join(fold(f"Relay-Warning: {one['code']}; {one['text']}".encode("ascii", "replace")) for one in each)
 
 

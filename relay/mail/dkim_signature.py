@@ -75,6 +75,10 @@ class SignedText:
             self._places.setdefault(each.key, []).append(each)
         self._relaxed: dict[int, bytes] = {}
 
+    def covers_author(self, signature: Signature) -> bool:
+        """Whether every From field is signed: of several, readers may show one that is not (RFC 6376 8.15)."""
+        return signature.signed.count("from") >= len(self._places.get("from", ()))
+
     def of(self, signature: Signature) -> bytes:
         """What is signed: the fields of h=, several of one name from the bottom up, then the signature itself."""
         left: dict[str, int] = {}

@@ -45,7 +45,7 @@ async def test_an_answer_with_an_account_that_we_did_not_send(front):
     assert event.data["warnings"] == ["other-account"]
     told = [each for each in await front.spool.timeline(queue_id) if each.type is EventType.REPLIED]
     assert [each.data.get("warnings") for each in told] == [None, ["other-account"]]
-    field = warning_fields(message.findings).replace(b"\r\n ", b" ")
+    field = warning_fields(message.findings, "bakery").replace(b"\r\n ", b" ")
     assert field.startswith(b"Relay-Warning: other-account; it names an account that was not known before (DE...3000)")
 
 
@@ -93,7 +93,7 @@ async def test_ordinary_mail(front, fields):
     message = await comes(front, "Hello", *fields)
 
     assert codes(message) == []
-    assert warning_fields(message.findings) == b""
+    assert warning_fields(message.findings, "bakery") == b""
 
 
 async def test_mail_for_the_operator_and_mail_without_an_author_is_only_taken(front):
@@ -107,3 +107,27 @@ async def test_our_own_fault_refuses_no_mail(front, monkeypatch):
     message = await comes(front)
 
     assert EventType.FAULT in [event.type for event in await front.spool.timeline(message.queue_id)]
+
+
+async def test_a_company_hears_nothing_of_the_customers_of_another(front):
+    queue_id = await submitted(front)
+    mail = b"From: anna@custorner.example\r\nIn-Reply-To: <1@app>\r\n\r\nHello\r\n"
+    reply = await send(front.mx(), ANNA, (BAKERY, "<garage@my.relay.example>"), mail)
+    message = await front.message(reply.text)
+
+    assert b"look-alike" in warning_fields(message.findings, "bakery")
+    assert warning_fields(message.findings, "garage") == b""
+    told = [each for each in await front.spool.timeline(queue_id) if each.type is EventType.REPLIED]
+    assert [each.data.get("warnings") for each in told] == [["look-alike"]]
+
+
+async def test_an_app_hears_the_warnings_of_its_own_mail_alone(front):
+    queue_id = await submitted(front)
+    mail = b"From: Garage <anna@customer.example>\r\nIn-Reply-To: <1@app>\r\n\r\nHello\r\n"
+    reply = await send(front.mx(), ANNA, (BAKERY, "<garage@my.relay.example>"), mail)
+    message = await front.message(reply.text)
+
+    assert warning_fields(message.findings, "bakery") == b""
+    assert b"borrowed-name" in warning_fields(message.findings, "garage")
+    told = [each for each in await front.spool.timeline(queue_id) if each.type is EventType.REPLIED]
+    assert [each.data.get("warnings") for each in told] == [None]

@@ -17,6 +17,7 @@ from relay.mail.dkim_signature import MOST_SIGNATURES
 from relay.mail.message import Header, parse_header
 from relay.policy.authentication import Authentication, Result
 from relay.policy.dmarc import Policy
+from relay.policy.dmarc_result import NO_AUTHOR
 from relay.sandbox.dns_server import DnsServer
 from relay.sandbox.zones import FaultKind, Zones
 
@@ -187,5 +188,17 @@ def test_far_too_many_authors_are_none():
         return parse_header(b"From: " + b", ".join(b"a@d%d.example" % number for number in range(count)) + b"\r\n")
 
     assert len(author_domains(header(MOST_AUTHORS)) or ()) == MOST_AUTHORS
-    assert author_domains(header(MOST_AUTHORS + 1)) is None
+    assert len(author_domains(header(MOST_AUTHORS + 1)) or ()) == MOST_AUTHORS + 1
     assert author_domains(parse_header("From: jan@café.example\r\n".encode())) == ("xn--caf-dma.example",)
+
+
+async def test_a_forged_author_among_many_fails_as_he_does_alone(dns, resolver):
+    others = b"".join(b", x@d%d.example" % number for number in range(MOST_AUTHORS))
+    found = await authenticate(claims(b"From: jan@a.example" + others + b"\r\n", peer="192.0.2.9"), resolver)
+    assert (found.dmarc.result, found.dmarc.author, found.dmarc.policy) == (Result.FAIL, "a.example", Policy.REJECT)
+
+
+async def test_more_authors_than_are_looked_at_pass_for_nobody(resolver):
+    others = b"".join(b", x@d%d.example" % number for number in range(MOST_AUTHORS))
+    found = await authenticate(claims(b"From: jan@a.example" + others + b"\r\n"), resolver)
+    assert found.dmarc == NO_AUTHOR

@@ -340,3 +340,10 @@ def check_case(case):
         # dkimpy takes the first of several records, knows no t=s and counts parts of a body.
         if case not in ("07-algo_mismatch", "11-strict_domain_check_fail", *PARTS):
             assert verdict_of_dkimpy(message, index, records) == (each == "pass")
+
+
+def test_a_signature_that_leaves_out_a_from_field_does_not_count():
+    mail = made("a=rsa-sha256")
+    assert results(mail) == ["pass"]
+    found = findings(b"From: The boss <boss@a.example>\r\n" + mail, RECORDS)[0]
+    assert (found.result, found.reason) == (Result.POLICY, "the signature leaves out a From field")
