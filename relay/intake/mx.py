@@ -34,7 +34,10 @@ UNKNOWN = Reply(550, "5.1.1", "No such address here")
 FORGED = Reply(550, "5.1.1", "This return address is not one of ours")
 NOT_YOURS = Reply(550, "5.7.1", "This sender's mail does not come from outside")
 NOT_A_BOUNCE = Reply(550, "5.7.1", "This address takes bounces only")
+TOO_MANY_AUTHORS = Reply(550, "5.6.0", "The message has far too many From fields")
 _DAY = 86400
+# RFC 5322 3.6 asks for one. Every step reads them, and each may be long.
+_MOST_FROM = 8
 # RFC 5321 4.5.1, RFC 2142: addresses that every domain has, and the authors of our reports and notices.
 _OFFICES = {"postmaster", "abuse", "mailer-daemon", "notices"}
 
@@ -126,7 +129,10 @@ class MxDesk:
 
         What we forward leaves from our address with our reverse path, and would pass for a company's own mail.
         """
-        if any(self._is_in_our_name(field.value) for field in header.all("from")):
+        authors = header.all("from")
+        if len(authors) > _MOST_FROM:
+            return TOO_MANY_AUTHORS
+        if any(self._is_in_our_name(field.value) for field in authors):
             return NOT_YOURS
         return check_loop(header)
 

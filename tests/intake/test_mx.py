@@ -76,6 +76,13 @@ async def test_nor_by_a_second_author_or_one_that_is_hard_to_read(front, field):
     assert str(await send(front.mx(), ANNA, BAKERY, letter)).startswith("550 5.7.1")
 
 
+async def test_a_mail_with_far_too_many_from_fields_is_not_read(front):
+    """Each may name many authors, and every step would read them all."""
+    few, many = (MAIL.replace(b"From: Web <web@app.example>\r\n", b"From: a@b.example\r\n" * n, 1) for n in (8, 9))
+    assert (await send(front.mx(), ANNA, BAKERY, few)).code == 250
+    assert str(await send(front.mx(), ANNA, BAKERY, many)).startswith("550 5.6.0")
+
+
 async def test_our_own_mail_comes_back_to_our_own_addresses(front):
     """From one company to another's alias: it leaves us, and the MX record brings it back."""
     assert str(await send(front.mx("192.0.2.1"), BAKERY, BAKERY, FORGED_LETTER)).startswith("250 2.0.0")

@@ -88,6 +88,7 @@ def test_authors_that_are_read(value, authors):
         (b"<jos\xe9@x.example>", "not UTF-8"),
         (b"<a..b@x.example>", "misplaced dot"),
         (b"a@x.example, " * 2000 + b"b@x.example", "too long"),
+        (b"a@x.example, " * 100 + b"b@x.example", "too many"),
     ],
 )
 def test_authors_that_are_refused(value, reason):
