@@ -148,3 +148,17 @@ def test_any_tags_are_a_signature_or_a_reason(changes):
     assert isinstance(found, Signature | SignatureError)
     if isinstance(found, Signature):
         assert SignedText(parse_header(b"From: x\r\n")).of(found)
+
+
+@pytest.mark.parametrize(
+    ("signed", "fields", "covers"),
+    [
+        ("From", b"From: a@x\r\n", True),
+        ("From:From", b"From: a@x\r\n", True),
+        ("From", b"From: a@x\r\nFrom: b@x\r\n", False),
+        ("From:Subject:From", b"From: a@x\r\nFrom: b@x\r\n", True),
+        ("From", b"To: a@x\r\n", True),
+    ],
+)
+def test_every_author_is_signed_or_not(signed, fields, covers):
+    assert SignedText(parse_header(fields)).covers_author(read(h=signed)) is covers
