@@ -8,7 +8,7 @@ EXIT ?=
 
 # What the tests run against: real mail servers, clients and verifiers.
 TEST_PACKAGES := postfix dovecot-core dovecot-imapd swaks libmail-dkim-perl libmail-spf-perl libmail-srs-perl \
-	libnet-dns-perl libio-socket-ssl-perl libnet-ssleay-perl openssl procps rspamd haproxy
+	libmail-dmarc-perl libnet-dns-perl libio-socket-ssl-perl libnet-ssleay-perl openssl procps rspamd haproxy
 
 .PHONY: demo test check lint types contracts tests pure lock schema clean
 

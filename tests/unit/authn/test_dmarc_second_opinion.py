@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from tests.peers.programs import program, run
-
 from relay.policy.authentication import Result
 from relay.policy.dmarc import DmarcRecord, apply_dmarc, organization, parse_dmarc, walk
 from relay.policy.dmarc_result import Vouchers, evaluate
+from tests.peers.programs import program, run
 
 JUDGE = Path(__file__).parents[2] / "peers" / "dmarc.pl"
 ORGANIZATION = "a.co.uk"

@@ -1,4 +1,4 @@
-# Says, one line a message, what Mail::DKIM thinks of each signature: verify_dkim.pl KEYS MESSAGE...
+# Says, one line a message, what Mail::DKIM thinks of each signature: mail_dkim.pl KEYS MESSAGE...
 # KEYS holds lines "name TAB record" and stands in for the DNS.
 use strict;
 use warnings;
@@ -20,6 +20,7 @@ while (my $line = <$keys>) {
         my $found = $asked{Callbacks}{Success} || sub { $_[0] };
         my $record = $records{"$asked{Selector}._domainkey.$asked{Domain}"};
         my $key = $record ? $class->parse($record) : undef;
+        @$key{qw(Selector Domain)} = @asked{qw(Selector Domain)} if $key;
         my $answer = $found->($key ? $key : ());
         return sub { $answer };
     };
@@ -31,5 +32,5 @@ for my $path (@ARGV) {
     local $/;
     $verifier->PRINT(<$message>);
     $verifier->CLOSE;
-    print join(' ', map { $_->algorithm . '=' . ($_->result || 'none') } $verifier->signatures), "\n";
+    print join(' ', map { $_->algorithm =~ s/\s//gr . '=' . ($_->result || 'none') } $verifier->signatures), "\n";
 }
