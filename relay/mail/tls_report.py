@@ -91,7 +91,7 @@ class TlsSummary:
 
 
 def read_tls_report(document: bytes) -> tuple[TlsSummary, ...]:
-    """The sums of a report in JSON, one for each policy.
+    """The sums of a report in JSON, one for each domain: of all policies that it is about.
 
     Raises:
         ValueError: it is no such report.
@@ -103,19 +103,18 @@ def read_tls_report(document: bytes) -> tuple[TlsSummary, ...]:
         policies = whole["policies"]
         if not isinstance(policies, list) or len(policies) > _MOST_POLICIES:
             raise ValueError("the policies are no list, or too many")
-        return tuple(
-            TlsSummary(
-                str(whole["organization-name"])[:_LONGEST],
-                str(whole["report-id"])[:_LONGEST],
-                str(each["policy"]["policy-domain"]).lower()[:_LONGEST],
-                str(whole["date-range"]["start-datetime"])[:10],
-                _count(each["summary"]["total-successful-session-count"]),
-                _count(each["summary"]["total-failure-session-count"]),
-            )
-            for each in policies
-        )
+        organization, report_id = (str(whole[name])[:_LONGEST] for name in ("organization-name", "report-id"))
+        day = str(whole["date-range"]["start-datetime"])[:10]
+        sums: dict[str, tuple[int, int]] = {}
+        for each in policies:
+            domain = str(each["policy"]["policy-domain"]).lower()[:_LONGEST]
+            successes, failures = sums.get(domain, (0, 0))
+            successes += _count(each["summary"]["total-successful-session-count"])
+            failures += _count(each["summary"]["total-failure-session-count"])
+            sums[domain] = successes, failures
     except (KeyError, TypeError, RecursionError):
         raise ValueError("this is no TLS report") from None
+    return tuple(TlsSummary(organization, report_id, domain, day, *both) for domain, both in sums.items())
 
 
 def _count(value: object) -> int:

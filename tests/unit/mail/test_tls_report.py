@@ -118,6 +118,13 @@ def test_a_report_that_is_written_can_be_read() -> None:
     )
 
 
+def test_the_policies_of_one_domain_are_added_up() -> None:
+    sts = PolicyResults("sts", (), (), 5, (TlsFault("certificate-expired", "", "", 2),))
+    report = TlsReport("Relay", "", "1@x", "bank.example", 0, 86_399, (sts, PolicyResults("tlsa", (), (), 30)))
+    (read,) = read_tls_report(write_tls_report(report))
+    assert (read.successes, read.failures) == (35, 2)
+
+
 @pytest.mark.parametrize(
     "document",
     [
