@@ -1,33 +1,41 @@
 """What receivers report about mail in the names of companies: added up by company and day.
 
-In charge of reading the reports that come in for an address of ours, of counting each of them once, and of saying so
-when mail from our own addresses was not aligned. What cannot be read, or is about somebody else, is not taken here.
-Anybody can send such reports, so they decide nothing.
+In charge of reading the reports that come in for an address of ours, of counting each of them once, of saying so when
+mail from our own addresses was not aligned, and of having the company told when others send much in its name. What
+cannot be read, or is about somebody else, is not taken here. Anybody can send such reports, so they decide nothing.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
 from typing import Any
-
-import structlog
 
 from relay.clock import Clock
 from relay.events import Event, EventType, Json
 from relay.facts.report_files import ReportKind, reports_in
+from relay.facts.troubles import Details, Trouble, Troubles
 from relay.mail.dmarc_report import DmarcReport, read_dmarc_report
 from relay.mail.tls_report import TlsSummary, read_tls_report
 from relay.store.facts import Fact, FactStore
+from relay.store.spool import SpoolError
 
 KIND = "received-reports"
 DAY = 86_400
 KEPT = 90 * DAY
-_MOST_SEEN = 500  # reports of one company and day
+MOST_SEEN = 500  # reports of one company and day
+# Fewer mails in a day are no news: each domain has some that a mailing list changed, or a stranger tried.
+MANY_OF_OTHERS = 10
 _MOST_DAYS = 2  # how far in the future a report may begin: clocks differ
+_MOST_SERVERS = 5
 _TRIES = 20
 _AT_ONCE = 200
-
-log = structlog.get_logger("relay.facts")
+# Another worker tells what this one has not told by then.
+_CLAIM = 60.0
+_NAME = 16  # hexadecimal digits by which a report is known again
+_EPOCH = date(1970, 1, 1).toordinal()
 
 Report = DmarcReport | TlsSummary
 
@@ -46,6 +54,28 @@ class Counts:
     reports: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a report says that somebody has to hear; `by` is what its writer calls itself.
+
+    `ours` are mails from our own addresses that were not aligned; `servers` names others that sent much in this name.
+    """
+
+    domain: str
+    by: str
+    ours: int
+    servers: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """What is kept of one company and day: the sums, which reports they are made of, and news nobody has heard yet."""
+
+    counts: Counts = field(default_factory=Counts)
+    seen: tuple[str, ...] = ()
+    untold: tuple[News, ...] = ()
+
+
 class ReceivedReports:
     """Takes reports, for one worker. `tell` hears of mail from our own addresses that was not aligned."""
 
@@ -59,7 +89,8 @@ class ReceivedReports:
         """Count the reports in a mail for company `slug`, which are about `domain`; how many there are.
 
         `ours` are the addresses we send from. Raises ValueError when the mail has no report, or one that cannot be read
-        or is about somebody else: then nothing of it was counted. Raises SpoolError.
+        or is about somebody else: then nothing of it was counted; and when it has one more than are kept of a day.
+        Raises SpoolError when the store is in trouble, or others were always faster: it may be tried again.
         """
         async with self._turn:
             reports = await asyncio.to_thread(_read, octets, domain)
@@ -68,47 +99,63 @@ class ReceivedReports:
         return len(reports)
 
     async def tidy(self) -> None:
-        """Forget what is old. Raises SpoolError."""
+        """Tell what a worker that died could not, and forget what is old. Raises SpoolError."""
         now = self._clock.now()
-        for fact in await self._facts().take_due(KIND, now=now, until=now + DAY, limit=_AT_ONCE):
-            await self._facts().drop(fact)
+        for fact in await self._facts().take_due(KIND, now=now, until=now + _CLAIM, limit=_AT_ONCE):
+            untold = _decode(fact.value).untold
+            if untold:
+                await self._say(fact.key, untold)
+            else:
+                await self._facts().drop(fact)
 
     async def _count(self, report: Report, slug: str, ours: Collection[str]) -> None:
-        day = _day_of(report, self._clock.now())
-        key = f"{slug} {day:06d}"
-        name = f"{report.organization} {report.report_id} {report.domain}"
+        key = _key(slug, _day_of(report, self._clock.now()))
+        name = _name_of(report)
         for _ in range(_TRIES):
-            fact = await self._facts().get(KIND, key) or Fact(KIND, key, {"counts": {}, "seen": []})
-            before, seen = read_counts(fact.value), list(fact.value.get("seen", ()))  # type: ignore[arg-type]
-            if name in seen or len(seen) >= _MOST_SEEN:
+            fact = await self._facts().get(KIND, key) or Fact(KIND, key, {})
+            day = _decode(fact.value)
+            if name in day.seen:
                 return
-            after = _add(before, report, ours)
-            value: dict[str, Json] = {"counts": _encode(after), "seen": [*seen, name]}
-            if await self._facts().put(replace(fact, value=value, due=day * DAY + KEPT)) is not None:
-                if after.ours_failed > before.ours_failed:
-                    self._say(report, slug, after.ours_failed - before.ours_failed)
+            if len(day.seen) >= MOST_SEEN:
+                raise ValueError(f"there are more than {MOST_SEEN} reports about that day")
+            counts = _add(day.counts, report, ours)
+            news = tuple(_news(report, day.counts, counts, ours))
+            if await self._keep(fact, _Day(counts, (*day.seen, name), (*day.untold, *news))):
+                if news:
+                    await self._say(key, news)
                 return
-        log.warning("a report cannot be counted, others are always faster", company=slug)
+        raise SpoolError(f"the reports of {key} change too fast")
 
-    def _say(self, report: Report, slug: str, count: int) -> None:
-        data: dict[str, Json] = {
-            "company": slug,
-            "domain": report.domain,
-            "by": report.organization[:100],
-            "messages": count,
-        }
-        self._tell(Event(EventType.DMARC_FAILED, self._clock.now(), data=data))
+    async def _say(self, key: str, news: tuple[News, ...]) -> None:
+        """Tell the news, and only then be done with them: rather twice than not at all."""
+        slug, _ = _read_key(key)
+        for one in news:
+            if one.ours:
+                data: dict[str, Json] = {"company": slug, "domain": one.domain, "by": one.by, "messages": one.ours}
+                self._tell(Event(EventType.DMARC_FAILED, self._clock.now(), data=data))
+            if one.servers:
+                troubles = Troubles(self._facts(), self._clock)
+                await troubles.tell(slug, Trouble.SENT_BY_OTHERS, Details(one.domain, one.servers))
+        for _ in range(_TRIES):
+            fact = await self._facts().get(KIND, key)
+            if fact is None:
+                return
+            day = _decode(fact.value)
+            if await self._keep(fact, replace(day, untold=tuple(each for each in day.untold if each not in news))):
+                return
+        raise SpoolError(f"the reports of {key} change too fast")
+
+    async def _keep(self, fact: Fact, day: _Day) -> bool:
+        """Put the day in the place of what was read; it falls due when it is old, or soon while it has news."""
+        due = self._clock.now() + _CLAIM if day.untold else _read_key(fact.key)[1] * DAY + KEPT
+        return await self._facts().put(replace(fact, value=asdict(day), due=due)) is not None
 
 
 async def days_of(facts: FactStore, slug: str) -> list[tuple[int, Counts]]:
     """What is known of a company, by days since the epoch, oldest first. Raises SpoolError."""
     found = await facts.list(KIND, after=f"{slug} ", limit=KEPT // DAY + _MOST_DAYS)
-    return [(int(fact.key.rpartition(" ")[2]), read_counts(fact.value)) for fact in found if _is_of(fact, slug)]
-
-
-def read_counts(value: Any) -> Counts:
-    """The counts in a fact."""
-    return Counts(**value["counts"])
+    days = [(*_read_key(fact.key), _decode(fact.value).counts) for fact in found]
+    return [(day, counts) for whose, day, counts in days if whose == slug]
 
 
 def is_about(domain: str, reported: str) -> bool:
@@ -116,8 +163,18 @@ def is_about(domain: str, reported: str) -> bool:
     return domain == reported or ("." in reported and domain.endswith(f".{reported}"))
 
 
-def _is_of(fact: Fact, slug: str) -> bool:
-    return fact.key.rpartition(" ")[0] == slug
+def _key(slug: str, day: int) -> str:
+    return f"{slug} {day:06d}"
+
+
+def _read_key(key: str) -> tuple[str, int]:
+    slug, _, day = key.rpartition(" ")
+    return slug, int(day)
+
+
+def _decode(value: Mapping[str, Any]) -> _Day:
+    untold = tuple(News(**each) for each in value.get("untold", ()))
+    return _Day(Counts(**value.get("counts", {})), tuple(value.get("seen", ())), untold)
 
 
 def _read(octets: bytes, domain: str) -> list[Report]:
@@ -138,8 +195,22 @@ def _read(octets: bytes, domain: str) -> list[Report]:
 def _day_of(report: Report, now: float) -> int:
     """The day that a report is about; what cannot be counts for today."""
     today = int(now // DAY)
-    day = today if isinstance(report, TlsSummary) else report.begin // DAY
+    day = _parse_day(report.day) if isinstance(report, TlsSummary) else report.begin // DAY
     return day if today - KEPT // DAY < day <= today + _MOST_DAYS else today
+
+
+def _parse_day(text: str) -> int:
+    """Days since the epoch, 0 when that is no date."""
+    try:
+        return date.fromisoformat(text).toordinal() - _EPOCH
+    except ValueError:
+        return 0
+
+
+def _name_of(report: Report) -> str:
+    """By what a report is known again; short, because its writer says how long its own names are."""
+    whole = f"{report.organization}\0{report.report_id}\0{report.domain}"
+    return hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()[:_NAME]
 
 
 def _add(counts: Counts, report: Report, ours: Collection[str]) -> Counts:
@@ -162,5 +233,19 @@ def _add(counts: Counts, report: Report, ours: Collection[str]) -> Counts:
     )
 
 
-def _encode(counts: Counts) -> dict[str, Json]:
-    return {name: getattr(counts, name) for name in counts.__dataclass_fields__}
+def _news(report: Report, before: Counts, after: Counts, ours: Collection[str]) -> Iterator[News]:
+    """What somebody has to hear: any mail of ours that failed, and many of others'."""
+    others = after.others_failed - before.others_failed
+    servers = _servers(report, ours) if others and after.others_failed >= MANY_OF_OTHERS else ""
+    failed = after.ours_failed - before.ours_failed
+    if failed or servers:
+        yield News(report.domain, report.organization[:100], failed, servers)
+
+
+def _servers(report: Report, ours: Collection[str]) -> str:
+    """The others that failed most often. Their addresses alone: people read this, and anybody can write a report."""
+    counts: Counter[str] = Counter()
+    for record in report.records if isinstance(report, DmarcReport) else ():
+        if not record.passed and record.source not in ours:
+            counts[record.source] += record.count
+    return ", ".join(f"{address} ({count})" for address, count in counts.most_common(_MOST_SERVERS))

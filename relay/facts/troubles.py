@@ -1,7 +1,8 @@
 """Which companies have a trouble that people were told about, or have to be.
 
-In charge of one notice for one trouble, a reminder a day while it lasts, and one word when it is over, whichever worker
-sees it. Whoever notices a trouble, or its end, says so here, as often as it likes; `relay.notices` writes the mail.
+In charge of one notice for one trouble, at most a reminder a day while it lasts, and one word when it is over,
+whichever worker sees it. Whoever notices a trouble, or its end, says so here, as often as it likes; `relay.notices`
+writes the mail.
 """
 
 from collections.abc import Mapping
@@ -37,6 +38,11 @@ class Trouble(StrEnum):
     FAST_INPUT_REFUSED = "fast-input-refused"
     DOCUMENTS_REFUSED = "documents-refused"
     CERTIFICATE_EXPIRES = "certificate-expires"
+    SENT_BY_OTHERS = "sent-by-others"
+
+
+# How long nobody is reminded of a trouble that lasts; a day unless it says so here.
+_PAUSES = {Trouble.SENT_BY_OTHERS: 7 * _DAY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,8 @@ class Troubles:
     async def tell(self, slug: str, trouble: Trouble, details: Details) -> None:
         """The company has that trouble now.
 
-        A notice goes out at the first time, and a reminder when it is told again a day after the last one.
+        A notice goes out at the first time, and a reminder when it is told again a day after the last one, or longer for
+        what nobody has to repair at once.
         """
         key = fact_key(slug, trouble)
         now = self._clock.now()
@@ -92,7 +99,7 @@ class Troubles:
                 state = read_trouble(fact.value)
                 # What comes back before its end was told has never been away.
                 due = None if state.over else fact.due
-                if due is None and state.told and now >= state.told + _DAY:
+                if due is None and state.told and now >= state.told + _PAUSES.get(trouble, _DAY):
                     due = now
                 if not state.over and due == fact.due:
                     return

@@ -2,6 +2,7 @@
 
 import pytest
 
+from relay.facts import received_reports
 from relay.facts.received_reports import days_of
 from relay.sandbox.scripted_peer import ScriptedPeer
 from relay.store.spool import Origin, State
@@ -39,3 +40,27 @@ async def test_what_is_no_report_about_the_domain_goes_to_the_postmaster(house, 
         await house.deliver(f"{address}@{DOMAIN}", octets=octets, **FROM_OUTSIDE)
         assert len(peer.messages) == 1
         assert any("postmaster@operator.example" in line for line in peer.records[0].lines)
+
+
+async def test_a_report_for_which_there_is_no_room_goes_to_the_postmaster(house, monkeypatch):
+    monkeypatch.setattr(received_reports, "MOST_SEEN", 1)
+    house.host("operator.example", "127.0.0.1")
+    async with ScriptedPeer() as peer:
+        house.configure(delivery={"port": peer.port})
+        for name in (b"1", b"2"):
+            octets = REPORT.replace(b"<report_id>1", b"<report_id>" + name)
+            await house.deliver(f"reports+own@{DOMAIN}", octets=octets, **FROM_OUTSIDE)
+        assert [b"<report_id>2" in message for message in peer.messages] == [True]
+    ((_, counts),) = await days_of(house.spool.facts, "own")
+    assert counts.reports == 1
+
+
+async def test_a_report_that_cannot_be_counted_now_stays_in_the_queue(house, monkeypatch):
+    async def lose(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(received_reports.ReceivedReports, "_keep", lose)
+    queue_id = await house.deliver(f"reports+own@{DOMAIN}", octets=REPORT, **FROM_OUTSIDE)
+    assert (await house.delivery(queue_id)).state is State.QUEUED
+    assert "deferred" in house.sink.types
+    assert await days_of(house.spool.facts, "own") == []

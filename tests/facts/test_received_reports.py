@@ -12,9 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.events import Event
+from relay.facts import received_reports, troubles
 from relay.facts.received_reports import KIND, ReceivedReports, days_of
 from relay.facts.report_files import ReportKind, reports_in
+from relay.facts.troubles import read_trouble
 from relay.mail.tls_report import PolicyResults, TlsFault, TlsReport, write_tls_report
+from relay.store.facts import Fact
+from relay.store.spool import SpoolError
 from relay.store.sqlite.spool import SqliteSpool
 
 DAY = 86_400
@@ -93,6 +97,98 @@ async def test_a_report_about_tls_is_counted(spool) -> None:
     assert (counts.tls_good, counts.tls_failed) == (7, 2)
 
 
+async def test_all_policies_of_a_report_about_tls_are_counted_once(spool) -> None:
+    results = (
+        PolicyResults("sts", (), (), 7, (TlsFault("certificate-expired", "", "", 2),)),
+        PolicyResults("tlsa", (), (), 30, (TlsFault("validation-failure", "", "", 4),)),
+    )
+    written = write_tls_report(TlsReport("Sender", "", "1", "shop.example", 0, 1, results))
+    reports = ReceivedReports(lambda: spool.facts, Clock(), lambda event: None)
+    for _ in range(2):
+        assert await reports.take(mail(written), "shop", "shop.example", {OURS}) == 1
+    ((_, counts),) = await days_of(spool.facts, "shop")
+    assert (counts.tls_good, counts.tls_failed, counts.reports) == (37, 6, 1)
+
+
+async def test_a_report_about_tls_counts_for_its_day_whenever_it_comes(spool) -> None:
+    results = (PolicyResults("sts", (), (), 7),)
+    written = write_tls_report(TlsReport("Sender", "", "1", "shop.example", 19_998 * DAY, 19_999 * DAY, results))
+    clock = Clock()
+    reports = ReceivedReports(lambda: spool.facts, clock, lambda event: None)
+    for _ in range(2):
+        await reports.take(mail(written), "shop", "shop.example", {OURS})
+        clock.at += DAY
+    ((day, counts),) = await days_of(spool.facts, "shop")
+    assert (day, counts.tls_good) == (19_998, 7)
+
+
+async def test_what_is_more_than_can_be_kept_of_a_day_is_not_taken(spool, monkeypatch) -> None:
+    monkeypatch.setattr(received_reports, "MOST_SEEN", 2)
+    reports = ReceivedReports(lambda: spool.facts, Clock(), lambda event: None)
+    for name in ("r1", "r2"):
+        await reports.take(mail(dmarc((OURS, 1, "pass", "none"), name=name)), "shop", "shop.example", {OURS})
+    with pytest.raises(ValueError, match="more than 2 reports"):
+        await reports.take(mail(dmarc((OURS, 1, "pass", "none"), name="r3")), "shop", "shop.example", {OURS})
+    # What was counted before is still known.
+    await reports.take(mail(dmarc((OURS, 1, "pass", "none"), name="r1")), "shop", "shop.example", {OURS})
+    ((_, counts),) = await days_of(spool.facts, "shop")
+    assert (counts.reports, counts.ours_passed) == (2, 2)
+
+
+class Contended:
+    """Facts that somebody else is always faster to change."""
+
+    def __init__(self, facts: Any) -> None:
+        self._facts = facts
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._facts, name)
+
+    async def put(self, fact: Fact) -> Fact | None:
+        stored = await self._facts.get(fact.kind, fact.key)
+        counts = {"counts": {"reports": 0 if stored is None else stored.version}, "seen": []}
+        await self._facts.put(Fact(fact.kind, fact.key, counts, stored.version if stored else 0))
+        return await self._facts.put(fact)
+
+
+async def test_a_report_that_cannot_be_counted_now_is_not_taken_for_counted(spool) -> None:
+    reports = ReceivedReports(lambda: Contended(spool.facts), Clock(), lambda event: None)
+    with pytest.raises(SpoolError):
+        await reports.take(mail(dmarc((OURS, 1, "pass", "none"))), "shop", "shop.example", {OURS})
+    ((_, counts),) = await days_of(spool.facts, "shop")
+    assert counts.ours_passed == 0
+
+
+class Killed(BaseException):
+    """What a kill looks like from within."""
+
+
+async def test_a_worker_killed_after_counting_leaves_the_rest_of_its_work_to_another(spool) -> None:
+    def die(_: Event) -> None:
+        raise Killed
+
+    clock = Clock()
+    killed = ReceivedReports(lambda: spool.facts, clock, die)
+    octets = mail(dmarc((OURS, 2, "fail", "none")))
+    with pytest.raises(Killed):
+        await killed.take(octets, "shop", "shop.example", {OURS})
+    told: list[Event] = []
+    other = ReceivedReports(lambda: spool.facts, clock, told.append)
+    await other.take(octets, "shop", "shop.example", {OURS})
+    await other.tidy()
+    assert told == []
+    clock.at += 3600
+    for _ in range(2):
+        await other.tidy()
+        clock.at += 3600
+    assert [(event.type, event.data["messages"]) for event in told] == [("dmarc-failed", 2)]
+    ((_, counts),) = await days_of(spool.facts, "shop")
+    assert (counts.ours_failed, counts.reports) == (2, 1)
+    clock.at += 91 * DAY
+    await other.tidy()
+    assert await spool.facts.list(KIND) == []
+
+
 @pytest.mark.parametrize(
     ("octets", "reason"),
     [
@@ -119,6 +215,28 @@ async def test_what_is_no_report_about_the_company_is_not_taken(spool, octets, r
     with pytest.raises(ValueError, match=reason):
         await reports.take(octets, "shop", "shop.example", {OURS})
     assert await days_of(spool.facts, "shop") == []
+
+
+async def troubles_of(spool) -> list[tuple[str, str, str]]:
+    found = [(fact.key, read_trouble(fact.value)) for fact in await spool.facts.list(troubles.KIND)]
+    return [(key, state.details.about, state.details.cause) for key, state in found]
+
+
+async def test_the_company_is_told_when_others_send_much_in_its_name(spool) -> None:
+    reports = ReceivedReports(lambda: spool.facts, Clock(), lambda event: None)
+    rows = [(OTHERS, 6, "fail", "none"), (OTHERS, 2, "fail", "reject"), ("2001:db8::1", 1, "fail", "none")]
+    fine = [(OTHERS, 900, "pass", "none"), (OURS, 900, "fail", "none")]
+    await reports.take(mail(dmarc(*rows, *fine)), "shop", "shop.example", {OURS})
+    assert await troubles_of(spool) == []
+    await reports.take(mail(dmarc(*rows, name="r2")), "shop", "shop.example", {OURS})
+    assert await troubles_of(spool) == [("shop sent-by-others", "shop.example", f"{OTHERS} (8), 2001:db8::1 (1)")]
+
+
+async def test_a_report_can_put_no_words_into_a_notice(spool) -> None:
+    reports = ReceivedReports(lambda: spool.facts, Clock(), lambda event: None)
+    octets = dmarc((OTHERS, 50, "fail", "none")).replace(b"Receiver", b"Pay at evil.example")
+    await reports.take(mail(octets), "", "shop.example", {OURS})
+    assert await troubles_of(spool) == [(" sent-by-others", "shop.example", f"{OTHERS} (50)")]
 
 
 async def test_old_reports_are_forgotten(spool) -> None:

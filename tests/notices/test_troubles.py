@@ -214,3 +214,18 @@ async def test_the_operator_is_told_two_weeks_before_the_certificate_expires(hou
     text = " ".join(text_of(house.read((await house.entries())[0])).split())
     assert f"{datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC" in text
     assert "mx1.relay.example: the certificate is renewed" in await look(house.clock.now() + 90 * DAY)
+
+
+async def test_who_is_told_of_others_mail_is_left_alone_for_a_week(house: House):
+    servers = Details("garage.example", "198.51.100.7 (12)")
+    for _ in range(8):
+        await house.troubles.tell("garage", Trouble.SENT_BY_OTHERS, servers)
+        await house.courier.send_due()
+        house.clock.at += DAY
+    assert await subjects(house) == ["Garage: others send mail as garage.example"] * 2
+    assert "198.51.100.7 (12)" in text_of(house.read((await house.entries())[0]))
+
+
+async def test_the_operator_is_told_of_others_mail_in_our_own_name(house: House):
+    await house.troubles.tell(troubles.OPERATOR, Trouble.SENT_BY_OTHERS, Details("my.relay.example", "192.0.2.9 (20)"))
+    assert await subjects(house) == ["others send mail as my.relay.example"]
