@@ -39,7 +39,8 @@ def check(
 ) -> None:
     """Look at the DNS of a company's own domain.
 
-    Names every record with the exact text to publish. The exit code is 1 while receivers would not believe the domain.
+    Names every record with the exact text to publish; those for receivers' reports come last. The exit code is 1 while
+    receivers would not believe the domain.
     """
     from relay.cli.reading import read_all
     from relay.config.keyring import Active, Keyring
@@ -61,12 +62,14 @@ def check(
 
 async def _check(company: "Company", active: "Active") -> _Checked:
     from relay.authn.own_domain import look_at
+    from relay.authn.report_records import look_at_reports
     from relay.authn.spf_costs import count_costs
     from relay.clock import SystemClock
     from relay.dns import Resolver
     from relay.facts.domains import DomainFacts, ours
     from relay.facts.unstored import Unstored
     from relay.mail.challenge import challenge_text
+    from relay.mail.report_address import report_address
     from relay.policy.dns_advice import KeyWish, advise_records
     from relay.policy.prediction import predict_own_domain
     from relay.policy.spf_advice import advise_spf
@@ -94,8 +97,13 @@ async def _check(company: "Company", active: "Active") -> _Checked:
         keys=wishes,
         domain=settings.domain,
     )
+    prediction = predict_own_domain(evidence, domain=settings.domain)
+    # A policy that stands further up serves this domain, too; a record of its own would take its place.
+    records += await look_at_reports(
+        prediction.policy_at or domain, report_address(company.alias, settings.domain), resolver
+    )
     known_for = {record.name: await _known_for(record, resolver) - clock.now() for record in records}
-    return _Checked(evidence, predict_own_domain(evidence, domain=settings.domain), records, known_for)
+    return _Checked(evidence, prediction, records, known_for)
 
 
 async def _known_for(record: "RecordAdvice", resolver: "Resolver") -> float:

@@ -80,8 +80,8 @@ class Troubles:
     async def tell(self, slug: str, trouble: Trouble, details: Details) -> None:
         """The company has that trouble now.
 
-        A notice goes out at the first time, and a reminder when it is told again a day after the last one, or longer for
-        what nobody has to repair at once.
+        A notice goes out at the first time, and a reminder when it is told again a day after the last one; or a week
+        after, where nobody has to repair anything.
         """
         key = fact_key(slug, trouble)
         now = self._clock.now()

@@ -46,6 +46,9 @@ def test_what_is_missing_is_named_with_the_exact_text(world) -> None:
         ("CNAME", "optional"),
         ("TXT", "to do"),
         ("CNAME", "optional"),
+        ("TXT", "optional"),
+        ("TXT", "optional"),
+        ("TXT", "optional"),
     ]
     assert found["shop.example"]["publish"] == [f"v=spf1 include:{OURS}"]
     assert found["d1._domainkey.shop.example"]["publish"] == [f"d1._domainkey.{OURS}."]
@@ -63,6 +66,30 @@ def test_publishing_what_it_says_is_all_there_is_to_do(world, names) -> None:
     explained = world.run("explain", "shop", "an@shop.example", "--json").json[0]
     assert (explained["identity"], explained["fallback"]) == ("own-domain", False)
     assert explained["reverse_path"].endswith("@bounce.shop.example")
+
+
+def test_reports_of_receivers_go_to_the_companys_address_for_them(world, names) -> None:
+    names.zones.publish("_dmarc.shop.example", "TXT", "v=DMARC1; p=reject; rua=mailto:dmarc@shop.example")
+    names.zones.publish(f"shop.example._report._dmarc.{OURS}", "TXT", "v=DMARC1")
+    _, found = records(world)
+
+    asked, tls = found["_dmarc.shop.example"], found["_smtp._tls.shop.example"]
+    assert asked["publish"] == [
+        f"v=DMARC1; p=reject; rua=mailto:dmarc@shop.example,mailto:reports+shop@{OURS}",
+    ]
+    assert tls["publish"] == [f"v=TLSRPTv1; rua=mailto:reports+shop@{OURS}"]
+    assert found[f"shop.example._report._dmarc.{OURS}"]["state"] == "ok"
+    names.zones.break_name(f"shop.example._report._dmarc.{OURS}", FaultKind.SERVFAIL)
+    assert records(world)[1][f"shop.example._report._dmarc.{OURS}"]["state"] == "not known"
+
+
+def test_a_policy_further_up_is_where_reports_are_asked_for(world, names) -> None:
+    names.zones.publish("_dmarc.shop.example", "TXT", "v=DMARC1; p=reject")
+    world.write("companies/shop.yaml", SHOP.replace("info@shop.example", "info@mail.shop.example"))
+    _, found = records(world)
+
+    assert f"v=DMARC1; p=reject; rua=mailto:reports+shop@{OURS}" in found["_dmarc.shop.example"]["publish"]
+    assert "_dmarc.mail.shop.example" not in found
 
 
 def test_the_colon_that_the_page_forgot_is_found(world, names) -> None:
