@@ -160,6 +160,39 @@ async def test_the_same_answer_would_be_refused_in_its_writers_name(judge: Postf
     assert judge.mail() == []
 
 
+LIST = "lijst.example"
+
+
+def from_list(name: str) -> bytes:
+    """The writer's answer as a mailing list hands it on: its footer broke the signature, and its seal says that it held."""
+    found = f"Authentication-Results: {LIST}; dmarc=pass header.from={domain(name)}\r\n".encode()
+    octets = found + b"List-Id: <post.lijst.example>\r\n" + letter(name) + b"-- \r\nLeave the list: post-request\r\n"
+    return b"".join(dkim.arc_sign(octets, b"s1", LIST.encode(), PEM, LIST.encode())) + octets
+
+
+async def test_what_a_trusted_mailing_list_changed_arrives_and_of_others_it_waits(
+    relay: Relay, judge: Postfix, world: World
+) -> None:
+    publish(world)
+    world.zones.publish(LIST, "TXT", HERE)
+    world.zones.publish(f"s1._domainkey.{LIST}", "TXT", dns_record(KEY))
+
+    async def bring_from_list(name: str) -> str:
+        return await relay.bring(from_list(name), BAKKERIJ, sender=f"post-bounces@{LIST}", helo=f"mx.{LIST}")
+
+    held = await bring_from_list("ondertekend")
+    (journey,) = await relay.trace(held)
+    assert [event["type"] for event in journey["events"]][-1] == "held"
+    relay.change({"authentication": {"trusted_sealers": [LIST]}})
+    await relay.event("reloaded")
+    await bring_from_list("ondertekend-zonder-spf")
+    mails = await arrived(judge, 2)  # the notice about the held one, and the other one
+    assert "ondertekend" not in mails
+    mail = mails["ondertekend-zonder-spf"]
+    assert unfolded(mail["From"]) == f'"Jan Peeters via Bakkerij Peeters BV" <{BAKKERIJ}>'
+    assert (said(mail, "dmarc"), said(mail, "arc")) == ("pass", "pass")
+
+
 async def test_secrets_of_return_addresses_change_without_losing_what_is_on_its_way(
     relay: Relay, judge: Postfix, world: World
 ) -> None:
