@@ -22,6 +22,8 @@ _QUIET = 10.0
 _MOST_REMEMBERED = 50_000
 # How often mail that is held for a home is tried again by itself.
 _PROBE = 86400.0
+# A refusal that nothing held has tried for so long is old: new mail finds out.
+_FORGOTTEN = 2 * _PROBE
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +50,25 @@ class Homes:
     async def refusal(self, company: Company) -> Reply | None:
         """What a writer outside is told instead of taking mail for the company; None while it can be reached."""
         now = self._clock.now()
-        if not await self._addresses.is_confirmed(company):
-            state = await self._begin(company, Cause.UNCONFIRMED)
-        elif now < self._quiet.get(fact_key(company), 0.0):
-            return None
+        if await self._addresses.is_confirmed(company):
+            state = await self._refused_since(company, now)
         else:
-            known = _read(await self._get(company))
-            if known is None or known.cause is not Cause.REFUSED:
-                self._remember_quiet(company)
-                return None
-            state = known
+            state = await self._begin(company, Cause.UNCONFIRMED)
+        if state is None:
+            return None
         put_off = self._active().snapshot.settings.delivery.put_off
         return answer_writer(state.cause, since=state.since, now=now, put_off=put_off)
 
     async def refused(self, company: Company) -> bool:
         """The company's host refused the address for good. Whether that is news."""
         self._quiet.pop(fact_key(company), None)
-        before = _read(await self._get(company))
-        await self._begin(company, Cause.REFUSED)
-        return before is None or before.cause is not Cause.REFUSED
+        fact = await self._get(company)
+        before = _read(fact)
+        if fact is None or before is None or before.cause is not Cause.REFUSED:
+            await self._begin(company, Cause.REFUSED)
+            return True
+        await self._facts().put(replace(fact, value=asdict(replace(before, probe=self._clock.now()))))
+        return False
 
     async def works(self, company: Company) -> bool:
         """The address took mail. Whether that is news."""
@@ -87,6 +89,20 @@ class Homes:
         if now < state.probe + _PROBE:
             return False
         return await self._facts().put(replace(fact, value=asdict(replace(state, probe=now)))) is not None
+
+    async def _refused_since(self, company: Company, now: float) -> HomeState | None:
+        if now < self._quiet.get(fact_key(company), 0.0):
+            return None
+        fact = await self._get(company)
+        state = _read(fact)
+        if fact is None or state is None:
+            self._remember_quiet(company)
+            return None
+        if state.cause is Cause.UNCONFIRMED:
+            # Should the confirmation be lost one day, writers are put off from then on, not from the first time on.
+            await self._facts().drop(fact)
+            return None
+        return state if now < state.probe + _FORGOTTEN else None
 
     async def _get(self, company: Company) -> Fact | None:
         return await self._facts().get(KIND, fact_key(company))

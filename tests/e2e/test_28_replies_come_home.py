@@ -164,7 +164,7 @@ LIST = "lijst.example"
 
 
 def from_list(name: str) -> bytes:
-    """The writer's answer as a mailing list hands it on: its footer broke the signature, and its seal says that it held."""
+    """The answer as a mailing list hands it on: a footer broke the signature, and the list's seal says that it held."""
     found = f"Authentication-Results: {LIST}; dmarc=pass header.from={domain(name)}\r\n".encode()
     octets = found + b"List-Id: <post.lijst.example>\r\n" + letter(name) + b"-- \r\nLeave the list: post-request\r\n"
     return b"".join(dkim.arc_sign(octets, b"s1", LIST.encode(), PEM, LIST.encode())) + octets

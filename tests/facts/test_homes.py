@@ -59,11 +59,37 @@ async def test_nothing_is_said_against_an_address_that_works(world):
 async def test_a_refusal_counts_for_all_workers_until_the_address_works(world):
     assert await world.others.refused(BAKERY)
     assert not await world.others.refused(BAKERY)
-    assert await world.code() == 450
-    world.clock.at += 5 * DAY
+    for _ in range(5):
+        assert await world.code() == 450
+        world.clock.at += DAY
+        assert await world.homes.may_try(BAKERY)
     assert await world.code() == 550
     assert await world.homes.works(BAKERY)
     assert await world.code() == 250
+
+
+async def test_an_address_that_no_held_mail_tries_any_more_is_tried_by_new_mail(world):
+    """A person dropped what was held, or it waited for too long."""
+    await world.homes.refused(BAKERY)
+    world.clock.at += 2 * DAY - 1
+    assert await world.code() == 450
+    world.clock.at += 5 * DAY
+    assert await world.code() == 250
+    assert not await world.homes.refused(BAKERY)
+    assert [await world.code(), await world.others.refusal(BAKERY) is None] == [550, False]
+    world.clock.at += 2 * DAY
+    assert await world.code() == 250
+    assert await world.homes.works(BAKERY)
+
+
+async def test_who_need_not_confirm_for_a_while_begins_anew(world):
+    world.verification.required = True
+    assert await world.code() == 450
+    world.verification.required = False
+    assert await world.code() == 250
+    world.verification.required = True
+    world.clock.at += 6 * DAY
+    assert await world.code() == 450
 
 
 async def test_what_is_not_known_to_be_wrong_is_asked_again_soon(world):

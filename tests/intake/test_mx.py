@@ -148,6 +148,7 @@ async def test_a_company_that_cannot_be_reached_takes_no_mail_for_now(front):
     assert await front.homes.refused(COMPANY)
     assert (await asked(front, BAKERY)).startswith("450 4.2.1")
     front.clock.at += 5 * DAY
+    await front.homes.refused(COMPANY)
     assert (await asked(front, BAKERY)).startswith("550 5.2.1")
     # What came back and was ours to begin with still reaches a person.
     assert (await asked(front, bounce(), "<>")).startswith("250")
