@@ -1,33 +1,35 @@
 """The look at a mail from another server, step by step."""
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
 from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.dns import Resolver
-from relay.events import Event, EventType
+from relay.events import Event, EventType, Json
 from relay.facts import account_numbers, dead_addresses
 from relay.facts.account_numbers import AccountNumbers
 from relay.facts.dead_addresses import DeadAddresses
 from relay.facts.troubles import Troubles
 from relay.incoming import loops
-from relay.incoming.answers import Threads, find_answers, tell_answers
+from relay.incoming.answers import Answer, Threads, find_answers, tell_answers
 from relay.incoming.arrival import Arrival, Examined
-from relay.incoming.bounced import note_dead, take_bounces
+from relay.incoming.bounced import Tied, note_dead, take_bounces
 from relay.incoming.evidence import SECTION, find_evidence
 from relay.incoming.kind import note_kind
 from relay.incoming.loops import Brakes, break_loop, slow_down
 from relay.incoming.warnings import PLACES, Watch, warn
 from relay.mail.reply import Reply
 from relay.policy.authentication import unknown
+from relay.policy.kind import Judgement, Kind
 from relay.store.spool import Spool, SpoolError
 
 # Kinds of facts that are counted here, and are of no use after their time.
 FADING = (dead_addresses.KIND, loops.KIND, account_numbers.KIND, PLACES)
-T = TypeVar("T")
+# When the look at what a mail is failed: nobody is taken for a robot by our mistake.
+_ANYTHING = Judgement(Kind.PERSON, "the look at it failed", sure=False)
 
 log = structlog.get_logger("relay.incoming")
 
@@ -43,32 +45,45 @@ class Examiner:
         self._troubles: Troubles | None = None
 
     async def examine(self, arrival: Arrival) -> Examined | Reply:
-        """What is to be kept with the mail, or why it is refused; raises SpoolError."""
+        """What is to be kept with the mail, or why it is refused; raises SpoolError.
+
+        A step that fails as nobody expected costs its own findings alone.
+        """
         examined = Examined()
+        refusal: Reply | None = None
         active = self._active()
-        look = find_evidence(arrival, examined, resolver=self._resolver, snapshot=active.snapshot)
-        refusal = await _careful(look, arrival, examined, otherwise=None)
+        secrets, domain = active.keyring.signing, active.snapshot.settings.domain
+        brakes = Brakes(active.snapshot, self._spool.facts, self._known_troubles())
+        with _step("evidence", arrival, examined):
+            refusal = await find_evidence(arrival, examined, resolver=self._resolver, snapshot=active.snapshot)
         if refusal is not None:
             return refusal
         examined.findings.setdefault(SECTION, unknown("the look at it failed").to_json())
-        secrets, domain = active.keyring.signing, active.snapshot.settings.domain
-        brakes = Brakes(active.snapshot, self._spool.facts, self._known_troubles())
-        judged = note_kind(arrival, examined, domain=domain, secrets=secrets)
-        refusal = await _careful(break_loop(arrival, judged, brakes), arrival, examined, otherwise=None)
+        judged = _ANYTHING
+        with _step("kind", arrival, examined):
+            judged = note_kind(arrival, examined, domain=domain, secrets=secrets)
+        with _step("loop", arrival, examined):
+            refusal = await break_loop(arrival, judged, brakes)
         if refusal is not None:
             return refusal
-        bounces = take_bounces(arrival, examined, judged, spool=self._spool, secrets=secrets)
-        tied = await _careful(bounces, arrival, examined, otherwise=[])
-        dead = DeadAddresses(lambda: self._spool.facts, self._clock)
-        await _careful(note_dead(tied, examined, dead), arrival, examined, otherwise=None)
-        threads = Threads(self._spool, domain, secrets)
-        answers = await _careful(find_answers(arrival, examined, judged, threads), arrival, examined, otherwise=[])
-        refusal = await _careful(slow_down(arrival, judged, answers, brakes), arrival, examined, otherwise=None)
+        tied: list[Tied] = []
+        with _step("bounce", arrival, examined):
+            tied = await take_bounces(arrival, examined, judged, spool=self._spool, secrets=secrets)
+        with _step("dead-addresses", arrival, examined):
+            await note_dead(tied, examined, DeadAddresses(lambda: self._spool.facts, self._clock))
+        answers: list[Answer] = []
+        with _step("answers", arrival, examined):
+            answers = await find_answers(arrival, examined, judged, Threads(self._spool, domain, secrets))
+        with _step("brake", arrival, examined):
+            refusal = await slow_down(arrival, judged, answers, brakes)
         if refusal is not None:
             return refusal
-        watch = Watch(active.snapshot, self._spool.facts, AccountNumbers(self._spool.facts, secrets))
-        warnings = await _careful(warn(arrival, examined, judged, answers, watch), arrival, examined, otherwise={})
-        tell_answers(arrival, examined, judged, answers, warnings)
+        warnings: dict[str, list[str]] = {}
+        with _step("warnings", arrival, examined):
+            watch = Watch(active.snapshot, self._spool.facts, AccountNumbers(self._spool.facts, secrets))
+            warnings = await warn(arrival, examined, judged, answers, watch)
+        with _step("replied", arrival, examined):
+            tell_answers(arrival, examined, judged, answers, warnings)
         return examined
 
     def _known_troubles(self) -> Troubles:
@@ -78,14 +93,16 @@ class Examiner:
         return self._troubles
 
 
-async def _careful(step: Awaitable[T], arrival: Arrival, examined: Examined, *, otherwise: T) -> T:
-    """What a step finds; `otherwise` when it fails as nobody expected, which is no reason to refuse a mail."""
+@contextmanager
+def _step(name: str, arrival: Arrival, examined: Examined) -> Iterator[None]:
+    """Forgive what nobody expected: our own fault is no reason to refuse a mail, nor to believe half of a look."""
+    findings, events = dict(examined.findings), list(examined.events)
     try:
-        return await step
+        yield
     except SpoolError:
         raise
     except Exception as error:
-        log.exception("a look at a mail failed unexpectedly", queue_id=arrival.queue_id)
-        fault = Event(EventType.FAULT, arrival.at, arrival.queue_id, None, {"error": type(error).__name__})
-        examined.events.append(fault)
-        return otherwise
+        log.exception("a look at a mail failed unexpectedly", queue_id=arrival.queue_id, step=name)
+        data: dict[str, Json] = {"error": type(error).__name__, "step": name}
+        fault = Event(EventType.FAULT, arrival.at, arrival.queue_id, None, data)
+        examined.findings, examined.events = findings, [*events, fault]
