@@ -299,7 +299,7 @@ lines = st.lists(st.sampled_from([b"", b".", b"..", b".x", b"x", b"x.", b"." * 9
 
 
 @given(header=lines, body=lines, block=st.integers(1, 20), step=st.integers(1, 50))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_dots_survive_the_way_wherever_the_blocks_end(monkeypatch, header, body, block, step):
     """Stuffed by us in small blocks, and taken off again by the receiving edge's own reader."""
     head = b"".join(b"X: " + line + b"\r\n" for line in header) + b"\r\n"

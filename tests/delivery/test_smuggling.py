@@ -139,7 +139,7 @@ LINES = st.lists(st.binary(max_size=5).map(lambda line: bytes(c for c in line if
 
 
 @given(header=LINES, body=LINES, block=st.integers(1, 9))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_content_has_an_end_of_any_kind_but_its_own(monkeypatch, header, body, block):
     head = b"".join(b"X: " + line + b"\r\n" for line in header) + b"\r\n"
     octets = head + b"".join(line + b"\r\n" for line in body)

@@ -246,7 +246,7 @@ HOSTILE = st.sampled_from(
 
 
 @given(data=HOSTILE, at=st.integers(0, 5000), other=st.binary(max_size=8), cut=st.integers(0, 5000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_damage_raises_nothing(data, at, other, cut):
     damaged = (data[:at] + other + data[at + len(other) :])[: len(data) - cut % max(len(data), 1)]
     contents = read(mail(("x", damaged)))
@@ -254,7 +254,7 @@ def test_damage_raises_nothing(data, at, other, cut):
 
 
 @given(st.binary(max_size=2000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_octets_raise_anything(data):
     read(data)
     read(b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" + data)

@@ -390,7 +390,7 @@ async def test_a_silence_while_something_is_due_is_an_end(tmp_path, monkeypatch)
 
 
 @given(st.lists(st.one_of(st.binary(max_size=60), st.sampled_from(PIECES)), max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whatever_a_server_says_ends_in_a_value_or_in_trouble(pieces):
     async def run():
         wire = Wire(10_000)

@@ -48,7 +48,7 @@ async def test_octets_arrive_in_any_blocks(front, split):
 
 
 @given(body=st.binary(max_size=300), cuts=st.lists(st.integers(0, 400), max_size=6))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whatever_the_blocks_the_octets_are_those(front, body, cuts):
     octets = HEADER + body
     session = front.mx()

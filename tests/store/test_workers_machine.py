@@ -269,7 +269,6 @@ def test_workers_lose_nothing_and_do_nothing_twice(new_bench, monkeypatch):
         settings=settings(
             max_examples=60,
             stateful_step_count=40,
-            deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         ),
     )

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.config.sealing import SealingError, SealingKeys, key_id_of, place_of
@@ -8,7 +8,6 @@ OLD, NEW = b"an old secret that is long enough, surely", b"a new secret that is 
 HERE = place_of("studio-noord", "outgoing.server.password")
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=2000), st.text(st.characters(codec="utf-8"), max_size=100))
 def test_what_is_sealed_opens_again_at_its_place(secret, place) -> None:
     keys = SealingKeys([NEW])
@@ -56,7 +55,6 @@ def test_the_same_secret_never_looks_the_same_twice() -> None:
 SEALED = SealingKeys([NEW]).seal(b"geheim", HERE)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_value_that_was_touched_does_not_open(data) -> None:
     keys, sealed = SealingKeys([NEW]), SEALED
@@ -66,7 +64,6 @@ def test_a_value_that_was_touched_does_not_open(data) -> None:
         keys.open(sealed[:at] + letter + sealed[at + 1 :], HERE)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_whatever_text_stands_there_is_opened_or_refused(text) -> None:
     with pytest.raises(SealingError):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.mail.address import Address, parse_address
@@ -79,7 +79,6 @@ def test_a_bounce_goes_by_way_of_the_first_forwarder_home(theirs, ours):
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=6), st.from_regex(r"[a-z0-9_+=.-]{0,5}[a-z]", fullmatch=True))
-@settings(deadline=None)
 def test_however_many_hosts_hand_it_on_the_writer_is_found_in_two_steps(theirs, ours, local):
     local = local.strip(".").replace("..", "")
     address = writer = Address(local, "x.example")
