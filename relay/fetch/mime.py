@@ -6,7 +6,6 @@ process.
 """
 
 import binascii
-import html
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -18,6 +17,8 @@ from email.policy import Compat32
 from typing import Any
 
 from relay.fetch import lumps
+from relay.mail.encoded import whole
+from relay.mail.text import unescaped
 
 MOST_HEADER = 512 * 1024
 _MOST_TEXT = 20_000
@@ -167,7 +168,7 @@ def _take_text(data: bytes, message: "Message[str, str]", declared: str, parsed:
     text = _as_text(data[:_MOST_HTML], str(message.get_param("charset", "utf-8")))
     if declared == "text/html":
         parsed.shown |= {found.lower() for found in _CID.findall(text)[:_MOST_CIDS]}
-        text = html.unescape(_TAG.sub(" ", text))
+        text = unescaped(_TAG.sub(" ", text))
     parsed.text = f"{parsed.text}\n{text}"[:_MOST_TEXT]
 
 
@@ -213,7 +214,7 @@ def _base64(raw: bytes) -> bytes:
 
 def _as_text(data: bytes, charset: str) -> str:
     try:
-        return data.decode(charset, "replace")
+        return whole(data.decode(charset, "replace"))
     except (LookupError, ValueError):
         return data.decode("utf-8", "replace")
 
@@ -246,7 +247,10 @@ def _field(message: "Message[str, str]", name: str) -> str:
 
 def _words(text: str) -> str:
     """Encoded words decoded; octets beyond ASCII that stand there as they are, too."""
-    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    try:
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:
+        text = whole(text)  # a parameter in UTF-7 holds what no octets stand for
     if "=?" not in text:
         return text
     try:

@@ -4,7 +4,6 @@ flufl.bounce knows addresses and nothing else, logs every step, may raise, and i
 means well: it sees a beginning with short lines only, and what it cannot digest has no bounce in it.
 """
 
-import html
 import logging
 import re
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from relay.mail.bounce import Bounce, Bounced, clean, clean_address, status_in
 from relay.mail.delivery_status import message_id_in, read_returned
 from relay.mail.parts import Part, read_header, value_of
 from relay.mail.report import Action
+from relay.mail.text import unescaped
 from relay.policy.bounce_class import BounceClass, classify_bounce
 
 # A bounce begins with what it has to say; the mail that came back stands behind.
@@ -156,5 +156,5 @@ def _text_of(parts: tuple[Part, ...]) -> str:
     for part in parts:
         if part.kind in ("text/plain", "text/html"):
             text = part.body[:_MOST_OCTETS].decode("utf-8", "replace")
-            texts.append(html.unescape(_TAG.sub(" ", text)) if part.kind == "text/html" else text)
+            texts.append(unescaped(_TAG.sub(" ", text)) if part.kind == "text/html" else text)
     return "\n".join(texts)[:_MOST_OCTETS]

@@ -34,7 +34,12 @@ def decoded(value: bytes) -> str:
 def in_charset(data: bytes, charset: str) -> str:
     """`data` as text of that charset; as UTF-8 when mail does not know it."""
     name = charset.lower()
-    return data.decode(name if _OF_MAIL.fullmatch(name) and _is_known(name) else "utf-8", "replace")
+    return whole(data.decode(name if _OF_MAIL.fullmatch(name) and _is_known(name) else "utf-8", "replace"))
+
+
+def whole(text: str) -> str:
+    """The text without halves of characters (surrogates): UTF-7 and JSON can name them, nothing can write them."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _is_known(name: str) -> bool:

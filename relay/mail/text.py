@@ -22,6 +22,8 @@ _BOUNDARY = re.compile(rb"[; \t]boundary[ \t]*+=[ \t]*+(?:\"([^\"]{1,200})\"|([^
 _CHARSET = re.compile(rb"[; \t]charset[ \t]*+=[ \t]*+\"?+([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]{0,5000}>")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+_NUMBERED = re.compile(r"&#0*([0-9]++)")
+_MOST_DIGITS = 7  # of a character's number; Python refuses to read numbers that are very long
 _NAMES = (b"content-type", b"content-transfer-encoding", b"content-disposition")
 
 
@@ -35,6 +37,11 @@ def readable_text(octets: bytes) -> str:
     """The text of the mail that begins with these octets; of them, the first 256 KiB are read."""
     texts = [_as_text(part) for part in _leaves(octets[:MOST_READ]) if _is_shown(part)]
     return "\n".join(texts)
+
+
+def unescaped(text: str) -> str:
+    """A text of HTML with the characters that it names or numbers in their places."""
+    return html.unescape(_NUMBERED.sub(lambda each: f"&#{each[1]}" if len(each[1]) <= _MOST_DIGITS else "\ufffd", text))
 
 
 def _leaves(octets: bytes) -> Iterator[_Part]:
@@ -83,7 +90,7 @@ def _as_text(part: _Part) -> str:
     charset = _CHARSET.search(value)
     text = in_charset(_decoded(part), charset[1].decode("ascii") if charset else "utf-8")
     if value.strip().lower().startswith(b"text/html"):
-        text = html.unescape(_TAG.sub(" ", text))
+        text = unescaped(_TAG.sub(" ", text))
     return text
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from relay.mail.date import format_timestamp
+from relay.mail.encoded import whole
 
 _RECORD = re.compile(r"v=TLSRPTv1[ \t]*;(?P<fields>[\x20-\x7e\t]*)")
 _URI = re.compile(r"(?:mailto|https):[!-~]{1,500}")
@@ -65,7 +66,7 @@ def read_rua(records: Iterable[bytes]) -> tuple[str, ...]:
 
 def write_tls_report(report: TlsReport) -> bytes:
     """The report as JSON (RFC 8460 4.4)."""
-    whole = {
+    document = {
         "organization-name": report.organization,
         "date-range": {
             "start-datetime": format_timestamp(report.start),
@@ -75,7 +76,7 @@ def write_tls_report(report: TlsReport) -> bytes:
         "report-id": report.report_id,
         "policies": [_policy(report.domain, results) for results in report.policies],
     }
-    return json.dumps(whole, indent=1).encode()
+    return json.dumps(document, indent=1).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +100,15 @@ def read_tls_report(document: bytes) -> tuple[TlsSummary, ...]:
     if len(document) > _MOST_OCTETS:
         raise ValueError("the report about TLS is too large")
     try:
-        whole = json.loads(document)
-        policies = whole["policies"]
+        said = json.loads(document)
+        policies = said["policies"]
         if not isinstance(policies, list) or len(policies) > _MOST_POLICIES:
             raise ValueError("the policies are no list, or too many")
-        organization, report_id = (str(whole[name])[:_LONGEST] for name in ("organization-name", "report-id"))
-        day = str(whole["date-range"]["start-datetime"])[:10]
+        organization, report_id = (_text(said[name]) for name in ("organization-name", "report-id"))
+        day = _text(said["date-range"]["start-datetime"])[:10]
         sums: dict[str, tuple[int, int]] = {}
         for each in policies:
-            domain = str(each["policy"]["policy-domain"]).lower()[:_LONGEST]
+            domain = _text(str(each["policy"]["policy-domain"]).lower())
             successes, failures = sums.get(domain, (0, 0))
             successes += _count(each["summary"]["total-successful-session-count"])
             failures += _count(each["summary"]["total-failure-session-count"])
@@ -115,6 +116,10 @@ def read_tls_report(document: bytes) -> tuple[TlsSummary, ...]:
     except (KeyError, TypeError, RecursionError):
         raise ValueError("this is no TLS report") from None
     return tuple(TlsSummary(organization, report_id, domain, day, *both) for domain, both in sums.items())
+
+
+def _text(value: object) -> str:
+    return whole(str(value)[:_LONGEST])
 
 
 def _count(value: object) -> int:

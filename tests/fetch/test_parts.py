@@ -103,6 +103,18 @@ def test_a_name_in_pieces_is_put_together():
     assert read(head + pdf()).facts.parts[0].name == "fé1.pdf"
 
 
+def test_half_characters_hide_nothing():
+    """Names, subjects and texts in UTF-7 may hold halves of characters, which nothing can write."""
+    head = b"Subject: =?utf-7?q?+2AA-?=\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    text = b"--b\r\nContent-Type: text/html; charset=utf-7\r\n\r\n+2AA-&#" + b"9" * 5000 + b";\r\n"
+    name = b"--b\r\nContent-Type: application/pdf; name*=utf-7''%2B2AA-.pdf\r\n\r\n%PDF-1.4\r\n--b--\r\n"
+
+    facts = read_mail(head + text + name, Limits()).facts
+
+    assert [part.kind for part in facts.parts] == [Kind.PDF]
+    assert repr(facts).encode()
+
+
 def test_a_name_cannot_lead_anywhere():
     assert read(mail(("..\\..\\etc/pass\u202ewd.pdf", pdf()))).facts.parts[0].name == "passwd.pdf"
 

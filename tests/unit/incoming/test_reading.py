@@ -102,6 +102,7 @@ def test_the_library_sees_a_short_beginning(monkeypatch):
     [
         b"Subject: Out of office\nAuto-Submitted: auto-replied\n\nI am back on Monday. My address does not exist.\n",
         b"Subject: Re: invoice\n\nThank you, it is paid.\n",
+        b"From: x@x.example\nContent-Type: text/html\n\n&#" + b"9" * 5000 + b";\n",
         b"From: postmaster@x.example\nSubject: hello\n\nhello\n",
         b"",
     ],

@@ -34,6 +34,12 @@ def test_a_charset_of_mail_is_believed_and_others_are_taken_for_utf_8():
     assert in_charset(b"\xc3\xa9", "rot13") == "\u00e9"
 
 
+@pytest.mark.parametrize("half", [b"+2AA-", b"+3AA-", b"a+2AD+2AA-b"])
+def test_half_a_character_is_none(half):
+    assert "\ufffd" in in_charset(half, "utf-7").encode().decode()
+    assert in_charset(b"+2D3eAA-", "utf-7") == "\U0001f600"
+
+
 @given(st.binary(max_size=3000) | st.from_regex(rb"=\?[a-z0-9_-]{1,12}\?[bq]\?[!->@-~]{0,80}\?=", fullmatch=True))
 def test_nothing_fails(value):
     assert len(decoded(value)) <= MOST_READ

@@ -33,6 +33,21 @@ def test_html_is_read_without_its_tags():
     assert readable_text(made(page, subtype="html").as_bytes()).split() == ["BE71", "0961", "x"]
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("&#66;&#x45;71", "BE71"),
+        ("&#0;&#00000066;E", "\ufffdBE"),
+        ("a&#" + "9" * 5000 + ";b", "a\ufffd;b"),
+        ("&#" + "0" * 5000 + "66;E", "BE"),
+        ("&#" + "0" * 5000 + ";", "\ufffd"),
+        ("&#;&#x;&eacute;", "&#;&#x;\u00e9"),
+    ],
+)
+def test_characters_by_their_number_however_long_it_is(written, shown):
+    assert readable_text(made(written, subtype="html").as_bytes()).strip() == shown
+
+
 def test_all_texts_of_nested_parts_and_nothing_attached():
     message = made("plain")
     message.add_alternative("<b>rich</b>", subtype="html")

@@ -141,6 +141,12 @@ def test_what_is_no_report_cannot_be_read(document: bytes) -> None:
         read_tls_report(document)
 
 
+def test_half_a_character_in_a_report_is_none() -> None:
+    results = (PolicyResults("sts", (), (), 5),)
+    document = write_tls_report(TlsReport("half \ud800", "", "1@x", "bank.example", 0, 86_399, results))
+    assert [each.organization for each in read_tls_report(document)] == ["half \ufffd"]
+
+
 def test_a_report_that_is_too_large_is_not_read() -> None:
     with pytest.raises(ValueError, match="too large"):
         read_tls_report(b'{"policies": [' + b"[]," * 500_000 + b"[]]}")
