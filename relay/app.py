@@ -53,6 +53,7 @@ from relay.web.address_calls import AddressCalls
 from relay.web.api import Api
 from relay.web.confirm import ConfirmPage
 from relay.web.consent import ConsentPage, ConsentWorld
+from relay.web.dead_address_calls import DeadAddressCalls
 from relay.web.events import event_routes
 from relay.web.health import health_routes
 from relay.web.pages import Pages
@@ -229,6 +230,7 @@ class Worker:
                     *consent.routes(),
                     *api.routes(),
                     *AddressCalls(self._addresses).routes(api),
+                    *DeadAddressCalls(DeadAddresses(lambda: self._spool.facts, self._clock)).routes(api),
                     *event_routes(api, self._spool),
                 ]
             )

@@ -56,16 +56,27 @@ class DeadAddresses:
         fact = await self.facts().get(KIND, _key(slug, address))
         return fact is not None and await self.facts().drop(fact)
 
+    async def page(self, slug: str, *, after: str = "", limit: int = _PAGE) -> list[tuple[str, DeadAddress]]:
+        """What stands against addresses for that company, in order: `limit` beyond the address `after`."""
+        start = _key(slug, "")
+        found: list[tuple[str, DeadAddress]] = []
+        beyond = _key(slug, after)
+        while len(found) < limit and (facts := await self.facts().list(KIND, after=beyond, limit=_PAGE)):
+            for fact in facts:
+                if not fact.key.startswith(start):
+                    return found[:limit]
+                if (fact.due or 0.0) > self.clock.now():
+                    found.append((fact.key.removeprefix(start), _read(fact)))
+            beyond = facts[-1].key
+        return found[:limit]
+
     async def list(self, slug: str) -> AsyncIterator[tuple[str, DeadAddress]]:
         """All that stands against addresses for that company, in their order."""
-        start = after = _key(slug, "")
-        while page := await self.facts().list(KIND, after=after, limit=_PAGE):
-            for fact in page:
-                if not fact.key.startswith(start):
-                    return
-                if (fact.due or 0.0) > self.clock.now():
-                    yield fact.key.removeprefix(start), _read(fact)
-            after = page[-1].key
+        after = ""
+        while page := await self.page(slug, after=after):
+            for each in page:
+                yield each
+            after = page[-1][0]
 
 
 def _key(slug: str, address: str) -> str:

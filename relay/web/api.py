@@ -48,6 +48,15 @@ class Call:
             raise Problem(404, "There is no such company that this app may send for.")
         return company
 
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        """A whole number of the query; raises Problem for anything else."""
+        text = self.request.query_params.get(name)
+        if text is None:
+            return default
+        if not text.isascii() or not text.isdigit() or len(text) > 19 or not least <= int(text) <= most:
+            raise Problem(400, f"{name} is a whole number from {least} to {most}.")
+        return int(text)
+
 
 Answer = Callable[[Call], Awaitable[Response]]
 

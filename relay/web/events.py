@@ -6,7 +6,6 @@ from starlette.routing import Route
 from relay.app_events import told
 from relay.store.spool import Spool
 from relay.web.api import Api, Call
-from relay.web.problem import Problem
 
 _MOST = 1000
 _DEFAULT = 100
@@ -18,7 +17,7 @@ def event_routes(api: Api, spool: Spool) -> list[Route]:
     """GET /events?after=…&limit=…: the app's events beyond an id, in their order."""
 
     async def events(call: Call) -> Response:
-        after, limit = _number(call, "after", 0, 0, 2**63 - 1), _number(call, "limit", _DEFAULT, 1, _MOST)
+        after, limit = call.number("after", 0, 0, 2**63 - 1), call.number("limit", _DEFAULT, 1, _MOST)
         for _ in range(_PASSED_OVER):
             page = await spool.app_events(call.app, after=after, limit=limit)
             after = page.last
@@ -27,12 +26,3 @@ def event_routes(api: Api, spool: Spool) -> list[Route]:
         return JSONResponse({"events": [told(stored) for stored in page.events], "next": after, "more": page.more})
 
     return [api.route("/events", events)]
-
-
-def _number(call: Call, name: str, default: int, least: int, most: int) -> int:
-    text = call.request.query_params.get(name)
-    if text is None:
-        return default
-    if not text.isascii() or not text.isdigit() or len(text) > 19 or not least <= int(text) <= most:
-        raise Problem(400, f"{name} is a whole number from {least} to {most}.")
-    return int(text)
