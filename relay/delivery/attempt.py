@@ -23,7 +23,7 @@ from relay.facts.tokens import Tokens
 from relay.mail.author import AuthorError
 from relay.mail.reply import Reply
 from relay.policy.decision import Decision
-from relay.policy.outcome import Fault, Outcome, Phase, Scope, Trouble, classify
+from relay.policy.outcome import Action, Fault, Outcome, Phase, Scope, Trouble, classify
 from relay.policy.trust import Basis, Demand, TlsFailure
 from relay.store.spool import Delivery, Message, Spool
 
@@ -149,6 +149,7 @@ class Attempts:
             said = await trust.of_route(batch.route)
             async for target in find_targets(batch.route, self.world.resolver):
                 self.close()
+                before = result
                 try:
                     self._session = await self._prove_and_open(target, batch.route, opening, said)
                 except AttemptError as error:
@@ -158,6 +159,9 @@ class Attempts:
                     result = await self._transact(self._session, batch, outgoing)
                 if not _is_worth_another_target(result):
                     break
+                if before is not None and not _is_final(before) and _is_final(result):
+                    # What one host can never do, another one may that was only away.
+                    result = before
         except AttemptError as error:
             result = result or _everyone(batch, error.trouble, error.phase)
         return result or _everyone(batch, Trouble(Fault.NO_HOST, "no host to try"), Phase.RESOLVE)
@@ -236,6 +240,10 @@ def _classify(batch: Batch, trouble: Trouble | Reply, phase: Phase) -> Outcome:
 
 def _is_worth_another_target(result: AttemptResult) -> bool:
     return all(outcome.scope is Scope.TARGET and not outcome.unknown for outcome in result.outcomes)
+
+
+def _is_final(result: AttemptResult) -> bool:
+    return all(outcome.action is Action.FAIL for outcome in result.outcomes)
 
 
 def _says_421(outcome: Outcome) -> bool:

@@ -100,3 +100,13 @@ async def test_a_session_without_proof_is_not_used_for_mail_that_requires_it(hou
             assert result.outcomes[0].action is Action.DELIVERED
         attempts.close()
         assert len(peer.records) == 2
+
+
+@pytest.mark.parametrize(("offer", "action"), [(NO_OFFER, Action.DEFER), (OFFER, Action.DELIVERED)])
+async def test_a_host_that_is_away_may_pass_it_on_later_though_another_one_cannot(house, authority, ca, offer, action):
+    house.host("customer.example", "127.0.0.2", "127.0.0.1")
+    names = ("mx0.customer.example", "mx1.customer.example")
+    house.policies["customer.example"] = Sts(StsPolicy(StsMode.ENFORCE, 86_400, names))
+    async with ScriptedPeer(Script(ehlo=offer), tls=authority.server_context(names[1])) as peer:
+        (outcome,) = (await attempt(house, peer, TlsWish.REQUIRED, ca)).outcomes
+        assert outcome.action is action
