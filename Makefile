@@ -5,12 +5,14 @@ BIN := $(VENV)/bin
 STAMPS := .make
 JOBS ?= 2
 EXIT ?=
+TARGETS ?=
+SECONDS ?= 60
 
 # What the tests run against: real mail servers, clients and verifiers.
 TEST_PACKAGES := postfix dovecot-core dovecot-imapd swaks libmail-dkim-perl libmail-spf-perl libmail-srs-perl \
 	libmail-dmarc-perl libnet-dns-perl libio-socket-ssl-perl libnet-ssleay-perl openssl procps rspamd haproxy
 
-.PHONY: demo test check lint types contracts tests pure lock schema clean
+.PHONY: demo test check lint types contracts tests pure fuzz lock schema clean
 
 demo: $(STAMPS)/runtime
 	@$(BIN)/relay sandbox demo $(if $(EXIT),--exit)
@@ -37,12 +39,18 @@ pure: $(STAMPS)/dev
 tests: $(STAMPS)/dev $(STAMPS)/test-packages
 	$(BIN)/pytest -q -n $(JOBS) --dist loadgroup --ignore=tests/unit/mail --ignore=tests/unit/policy
 
+# Looks for octets that break what reads them; see fuzz/README.md.
+fuzz: $(STAMPS)/dev $(STAMPS)/fuzz
+	$(BIN)/python -m fuzz.run --seconds $(SECONDS) $(TARGETS)
+
 lock: $(STAMPS)/dev
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --custom-compile-command "make lock" --upgrade -o requirements/runtime.lock
 	$(BIN)/uv pip compile -q pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --custom-compile-command "make lock" --upgrade -o requirements/dev.lock
+	$(BIN)/uv pip compile -q --group fuzz --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --custom-compile-command "make lock" --upgrade -o requirements/fuzz.lock
 
 schema: $(STAMPS)/runtime
 	$(BIN)/python -m relay.config.schema
@@ -69,6 +77,12 @@ $(STAMPS)/dev: $(STAMPS)/runtime requirements/dev.lock
 	@echo "Installing what the checks and tests need (a minute or so)"
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.lock
 	@$(BIN)/pip check -q --disable-pip-version-check
+	@touch $@
+
+# In a place of its own: neither the relay nor a test may come to need it.
+$(STAMPS)/fuzz: $(STAMPS)/venv requirements/fuzz.lock
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --upgrade \
+		--target .cache/atheris -r requirements/fuzz.lock
 	@touch $@
 
 $(STAMPS)/test-packages: Makefile tools/install-packages $(STAMPS)/venv

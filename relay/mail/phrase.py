@@ -1,15 +1,14 @@
 """Names that people read before an address: what may be seen of one that came from outside, and how one is written.
 
 In charge of reading display names with encoded words (RFC 2047), of taking out of them what could mislead, and of
-writing them in ASCII. Never fails: a name that cannot be read is no name.
+writing them in ASCII. Never fails.
 """
 
 import base64
-import binascii
 import re
 import unicodedata
-from email.errors import HeaderParseError
-from email.header import decode_header
+
+from relay.mail.encoded import decoded
 
 MOST_NAME = 60
 
@@ -25,17 +24,7 @@ _ADDRESS_LIKE = re.compile(r"\S*@\S*")
 
 def read_phrase(display: bytes) -> str:
     """The name that `display` shows: quotes taken off, encoded words and UTF-8 decoded."""
-    text = _ESCAPED.sub(rb"\1", display[:_MOST_READ].replace(b'"', b"")).decode("utf-8", "replace")
-    if "=?" not in text:
-        return text
-    try:
-        pieces = decode_header(text)
-        return "".join(
-            piece if isinstance(piece, str) else piece.decode(charset or "utf-8", "replace")
-            for piece, charset in pieces
-        )
-    except (HeaderParseError, ValueError, LookupError, binascii.Error):
-        return ""
+    return decoded(_ESCAPED.sub(rb"\1", display[:_MOST_READ].replace(b'"', b"")))
 
 
 def plain_name(name: str) -> str:
@@ -50,8 +39,12 @@ def plain_name(name: str) -> str:
 
 
 def write_phrase(name: str) -> bytes:
-    """A plain name as it stands before an address: quoted, or in encoded words when it is not ASCII."""
-    if name.isascii():
+    """A plain name as it stands before an address: quoted, or in encoded words when it is not ASCII.
+
+    One that looks like an encoded word is written in encoded words too: many programs decode them within quotes, and
+    would show what nobody has looked at.
+    """
+    if name.isascii() and "=?" not in name:
         return b'"' + name.encode() + b'"'
     chunks = [b""]
     for letter in name:

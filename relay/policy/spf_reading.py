@@ -69,7 +69,7 @@ def read_record(record: str, include: str = "") -> Reading:
         if word.lower() in ("v=spf1", "spf1"):
             reading.remarks.append(f"'{word}' stands in it once more")
             continue
-        if words and _CUT_OFF.fullmatch(word) and not _is_network(word):
+        if words and _is_cut_off(word):
             whole = f"{word.rstrip(':=')}:{words.pop(0)}"
             reading.remarks.append(f"there is a blank behind '{word}': write {whole} in one")
             word = whole
@@ -88,6 +88,11 @@ def read_record(record: str, include: str = "") -> Reading:
             reading.remarks.append(f"'{word}' breaks the whole record: write {term.text}")
         reading.terms.append(Term("include", include, f"include:{include}") if is_ours else term)
     return reading
+
+
+def _is_cut_off(word: str) -> bool:
+    """Whether a term ends where its value should begin; the networks `a::` and `ip6:::` only look so."""
+    return bool(_CUT_OFF.fullmatch(word)) and not (_is_network(word) or _is_network(word.partition(":")[2]))
 
 
 def _mend(word: str) -> Term | None:

@@ -35,10 +35,12 @@ def missing(header: bytes) -> int:
         return _FIXED - size if size < _FIXED else _FIXED + int.from_bytes(header[14:16]) - size
     if not header.startswith(_WORD):
         raise ProxyError("the connection does not begin with a PROXY header")
-    if header.endswith(b"\r\n"):
-        return 0
-    if size >= _LONGEST_TEXT or b"\n" in header or b"\r" in header[:-1]:
+    is_whole = header.endswith(b"\r\n")
+    line = header[:-2] if is_whole else header
+    if b"\n" in line or b"\r" in line[:-1] or (size >= _LONGEST_TEXT and not is_whole):
         raise ProxyError("the PROXY line does not end where it should")
+    if is_whole:
+        return 0
     return 1 if header.endswith(b"\r") or size == _LONGEST_TEXT - 1 else 2
 
 

@@ -54,6 +54,8 @@ BAD = [
     b"EHLO client.example\r\n",
     b"PROXY",
     b"PROXY TCP4\r\n     ",
+    b"PROXY TCP4\r\n\r\n",
+    b"PROXY \n       \r\n",
     b"proxy TCP4 203.0.113.9 192.0.2.1 40123 25\r\n",
     b"PROXY TCP4 203.0.113.9 192.0.2.1 40123\r\n",
     b"PROXY TCP4 203.0.113.9 192.0.2.1 40123 25 1\r\n",
@@ -100,6 +102,12 @@ def test_a_header_names_who_connects_and_leaves_what_follows(header: bytes, sour
 def test_what_is_no_header_is_an_error(header: bytes) -> None:
     with pytest.raises(ProxyError):
         read(header)
+
+
+@pytest.mark.parametrize("begin", [b"PROXY 12\r\n\r\n", b"PROXY 123\n\r\n", b"PROXY 12\r \r\n", b"PROXY TCP4\nE"])
+def test_a_line_that_ended_too_soon_is_no_header_before_more_of_it_comes(begin: bytes) -> None:
+    with pytest.raises(ProxyError):
+        missing(begin)
 
 
 @given(st.one_of(st.binary(), st.binary().map(b"PROXY ".__add__), st.binary().map(SIGNATURE.__add__)))

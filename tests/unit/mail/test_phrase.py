@@ -23,7 +23,8 @@ from relay.mail.phrase import MOST_NAME, plain_name, read_phrase, write_phrase
         (b"=?utf-8?b?w4k=?= Peeters", "É Peeters"),
         ("Andrée".encode(), "Andrée"),
         (b"\xff", "\ufffd"),
-        (b"=?no-such-charset?q?x?=", ""),
+        (b"=?no-such-charset?q?x?=", "x"),
+        (b'"=?utf-7?q?+2AA-?="', "\ufffd"),
         (b"=?utf-8?b?A?=", ""),
         (b"", ""),
     ],
@@ -48,6 +49,13 @@ def test_a_name_is_read(display, name):
 )
 def test_what_could_mislead_is_not_shown(name, shown):
     assert plain_name(name) == shown
+
+
+def test_what_looks_like_an_encoded_word_is_not_decoded_by_whoever_shows_it():
+    written = write_phrase("=?utf-8?q?ceo=40bank.example?=")
+
+    assert b"=40" not in written
+    assert read_phrase(written) == "=?utf-8?q?ceo=40bank.example?="
 
 
 @given(st.text(max_size=200))

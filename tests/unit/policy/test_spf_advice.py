@@ -31,6 +31,7 @@ def test_without_a_record_it_is_the_one_of_the_help_page() -> None:
         f"v=spf1 a mx include:{OURS} ?all",
         f"v=spf1 include:{OURS}",
         f"{RIGHT} x=y",
+        f"v=spf1 include:{OURS} ip6::: ~all",
     ],
 )
 def test_a_record_that_is_right_stays_as_it_is(text) -> None:
