@@ -109,7 +109,7 @@ def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
     from relay.cli.explainer import Explainer
     from relay.clock import SystemClock
     from relay.config.keyring import Active, Keyring
-    from relay.delivery.plan import Planner
+    from relay.delivery.plan import Facts, Planner
     from relay.dns import Resolver
     from relay.facts.addresses import Addresses
     from relay.facts.dead_addresses import DeadAddresses
@@ -151,7 +151,7 @@ def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
     domains = DomainFacts(lambda: active, lambda: facts, resolver, clock, lambda _: None)
     return Explainer(
         active=active,
-        planner=Planner(lambda: active, domains, addresses.is_confirmed, never_released),
+        planner=Planner(lambda: active, Facts(domains, addresses.is_confirmed, never_released, dead)),
         domains=domains,
         resolver=resolver,
         clock=clock,

@@ -145,9 +145,9 @@ class App(Model):
         default="hold",
         description="Mail of a company that has not confirmed its address: hold it until then, or refuse it.",
     )
-    dead_addresses: Literal["deliver", "refuse"] = Field(
+    dead_addresses: Literal["deliver", "hold", "refuse"] = Field(
         default="deliver",
-        description="Mail to an address that took none of the company's for good: try all the same, or refuse it.",
+        description="Mail to an address that took none of the company's for good: try all the same, hold or refuse it.",
     )
     limits: AppLimits = Field(default=AppLimits(), description="How much it may send.")
     webhook: Webhook | None = Field(default=None, description="Tells the app what happens to its mail.")

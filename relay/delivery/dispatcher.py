@@ -13,7 +13,7 @@ from relay.delivery.accounts import Accounts, Knowledge
 from relay.delivery.attempt import AttemptResult, Attempts, Batch, World
 from relay.delivery.documents import tell_of_documents
 from relay.delivery.lanes import Lanes, Width
-from relay.delivery.plan import Planner
+from relay.delivery.plan import Facts, Planner
 from relay.delivery.recording import Recorder, Sending, patience_of
 from relay.delivery.reports_in import ReportsIn
 from relay.delivery.settle import Circumstances, Settlement, hold, is_mail_key, settle, wait_for_pace
@@ -22,6 +22,7 @@ from relay.delivery.trust import Trust
 from relay.delivery.unreachable import Unreachable
 from relay.events import Event, EventType, Json
 from relay.facts.accounts import AccountStates, account_key
+from relay.facts.dead_addresses import DeadAddresses
 from relay.facts.domains import DomainFacts
 from relay.facts.homes import Homes
 from relay.facts.paces import Paces
@@ -60,7 +61,9 @@ class Dispatcher:
         self.domains = DomainFacts(
             sending.active, lambda: sending.spool.facts, sending.resolver, sending.clock, sending.events.emit
         )
-        self.planner = Planner(sending.active, self.domains, sending.addresses.is_confirmed, self._was_released)
+        self._dead = DeadAddresses(lambda: sending.spool.facts, sending.clock)
+        facts = Facts(self.domains, sending.addresses.is_confirmed, self._was_released, self._dead)
+        self.planner = Planner(sending.active, facts)
         http = HttpClient(sending.resolver)
         tokens = Tokens(sending.active, lambda: sending.spool.facts, http, sending.clock)
         self.reports = ReceivedReports(lambda: sending.spool.facts, sending.clock, sending.events.emit)
@@ -191,10 +194,8 @@ class Dispatcher:
     async def _how_many(self, key: str, slug: str) -> int | None:
         """How many of the company's mails may go that are held for the reason named `key`; None for all."""
         company = self._sending.active().snapshot.company(slug)
-        if company is not None and key == home_key(company):
-            return None if await self.homes.may_try(company) else 0
-        if key == smarthost_key(self._sending.active()):
-            return None if self._is_smarthost_well else 0
+        if (is_free := await self._is_free(key, company)) is not None:
+            return None if is_free else 0
         choice = await self.planner.choose_for(company, slug)
         match choice:
             case Decision():
@@ -207,6 +208,18 @@ class Dispatcher:
             case Wait():
                 # What cannot be looked up now may still be as it was.
                 return 0
+
+    async def _is_free(self, key: str, company: Company | None) -> bool | None:
+        """Whether what `key` names has gone away, where that is no matter of the company's name; None where it is."""
+        active = self._sending.active()
+        if company is not None and key == home_key(company):
+            return await self.homes.may_try(company)
+        if key == smarthost_key(active):
+            return self._is_smarthost_well
+        is_over = await self._dead.is_over(key)
+        if is_over is False:
+            return all(app.dead_addresses != "hold" for app in active.snapshot.settings.apps.values())
+        return is_over
 
     async def _release(self, key: str, most: int | None = None) -> None:
         if await self._sending.spool.release(key, now=self._sending.clock.now(), most=most):

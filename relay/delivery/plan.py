@@ -8,6 +8,7 @@ from relay.config.secrets import SecretError
 from relay.config.settings import Settings
 from relay.delivery.attempt import Batch
 from relay.delivery.route import choose_route
+from relay.facts.dead_addresses import DeadAddresses, hold_dead
 from relay.facts.domains import DomainFacts
 from relay.incoming.evidence import wish_of
 from relay.mail.address import Address, AddressError, parse_address
@@ -41,17 +42,25 @@ Confirmed = Callable[[Company], Awaitable[bool]]
 Released = Callable[[str, int], Awaitable[bool]]
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is asked before deciding.
+
+    `is_confirmed` says whether a company's address is, `was_released` whether a person let a delivery go.
+    """
+
+    domains: DomainFacts
+    is_confirmed: Confirmed
+    was_released: Released
+    dead: DeadAddresses
+
+
 class Planner:
     """Decides with the configuration and the facts of the moment."""
 
-    def __init__(
-        self, active: Callable[[], Active], domains: DomainFacts, is_confirmed: Confirmed, was_released: Released
-    ) -> None:
-        """`is_confirmed` says whether a company's address is, `was_released` whether a person let a delivery go."""
+    def __init__(self, active: Callable[[], Active], facts: Facts) -> None:
         self._active = active
-        self._domains = domains
-        self._is_confirmed = is_confirmed
-        self._was_released = was_released
+        self._facts = facts
 
     async def plan(self, entry: Entry) -> Plan:
         """Decide for every delivery of `entry`, all under one configuration."""
@@ -89,7 +98,8 @@ class Planner:
         snapshot = self._active().snapshot
         company = snapshot.company(delivery.company) if delivery.company else None
         if message.origin is Origin.SUBMISSION:
-            return await self.choose_for(company, delivery.company)
+            choice = await self.choose_for(company, delivery.company)
+            return (await self._hold_dead(message, delivery) or choice) if isinstance(choice, Decision) else choice
         if delivery.company and company is None:
             return _gone(delivery.company)
         if message.origin is Origin.MX and (hold := await self._hold_spoofed(message, delivery, company)) is not None:
@@ -110,6 +120,16 @@ class Planner:
             return forward_to_postmaster(settings.postmaster, writer, domain=settings.domain)
         return forward_to_company(company, writer, domain=settings.domain)
 
+    async def _hold_dead(self, message: Message, delivery: Delivery) -> Hold | None:
+        """Mail to an address that takes none waits, where its app wants that, until it does or a person lets it go."""
+        app = self._active().snapshot.settings.apps.get(message.app)
+        if app is None or app.dead_addresses != "hold":
+            return None
+        dead = await self._facts.dead.of(delivery.company, delivery.recipient.address)
+        if dead is None or await self._facts.was_released(message.queue_id, delivery.number):
+            return None
+        return hold_dead(delivery.company, delivery.recipient.address, dead)
+
     async def _hold_spoofed(self, message: Message, delivery: Delivery, company: Company | None) -> Hold | None:
         """Mail in a false name waits for a person, who lets it go once and for all."""
         found = read_evidence(message.findings)
@@ -118,7 +138,7 @@ class Planner:
         wish = wish_of(self._active().snapshot, company, delivery.recipient.address)
         if treatment(found, wish) not in (Spoofed.QUARANTINE, Spoofed.REFUSE):
             return None
-        if await self._was_released(message.queue_id, delivery.number):
+        if await self._facts.was_released(message.queue_id, delivery.number):
             return None
         return Hold(HOLD_KEY, explain_spoofed(found))
 
@@ -138,9 +158,9 @@ class Planner:
         """In whose name mail of a company goes out now."""
         if company is None:
             return _gone(slug)
-        if not await self._is_confirmed(company):
+        if not await self._facts.is_confirmed(company):
             return hold_unconfirmed(company)
-        standing = await self._domains.about(company) if needs_standing(company) else None
+        standing = await self._facts.domains.about(company) if needs_standing(company) else None
         return choose_identity(company, domain=self._active().snapshot.settings.domain, standing=standing)
 
 

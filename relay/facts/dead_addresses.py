@@ -1,21 +1,25 @@
 """Which addresses take no more mail of a company: their host said so for good, or the recipient complained.
 
 In charge of remembering that for a month since it was last seen, and of forgetting it when mail arrives there after
-all. Decides nothing: an app that wants it so is refused (`relay/intake/submission.py`). One fact a company and address.
+all. Decides nothing: an app that wants it so is refused (`relay/intake/submission.py`), or its mail is held
+(`relay/delivery/plan.py`). One fact a company and address.
 """
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from relay.clock import Clock
+from relay.clock import Clock, timestamp
 from relay.mail.address import Address
+from relay.policy.bounce_words import COMPLAINT
+from relay.policy.decision import Hold
 from relay.store.facts import Fact, FactStore
 
 KIND = "dead-address"
 _KEEP = 30 * 86400.0
 _TRIES = 10
 _PAGE = 1000
+_HOLD = "dead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,14 @@ class DeadAddress:
     count: int
     first: float
     last: float
+
+    @property
+    def why(self) -> str:
+        """What happened, in words that hold nothing of other hosts."""
+        day = timestamp(self.last)[:10]
+        if self.reason == COMPLAINT:
+            return f"the recipient complained about mail of this company on {day}"
+        return f"the recipient's host said on {day} that there is no such address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,14 @@ class DeadAddresses:
         """What stands against an address for that company; None while nothing does."""
         fact = await self.facts().get(KIND, _key(slug, str(address)))
         return None if fact is None or (fact.due or 0.0) <= self.clock.now() else _read(fact)
+
+    async def is_over(self, hold_key: str) -> bool | None:
+        """Whether nothing stands any more against the address that mail is held for; None for another kind of key."""
+        kind, _, key = hold_key.partition(":")
+        if kind != _HOLD:
+            return None
+        fact = await self.facts().get(KIND, key)
+        return fact is None or (fact.due or 0.0) <= self.clock.now()
 
     async def note(self, slug: str, address: Address, reason: str, status: str) -> None:
         """Mail of the company to that address came back for good, or was complained about."""
@@ -77,6 +97,11 @@ class DeadAddresses:
             for each in page:
                 yield each
             after = page[-1][0]
+
+
+def hold_dead(slug: str, address: Address, dead: DeadAddress) -> Hold:
+    """What becomes of mail to a dead address when its app wants it held."""
+    return Hold(f"{_HOLD}:{_key(slug, str(address))}", dead.why)
 
 
 def _key(slug: str, address: str) -> str:

@@ -7,7 +7,7 @@ connects from when the configuration says so.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from relay.clock import Clock, timestamp
+from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.config.settings import App
 from relay.config.snapshot import Snapshot
@@ -142,7 +142,7 @@ class SubmissionDesk:
 
     async def _refuse_dead(self, company: Company, address: Address) -> Reply | None:
         app = self._app(self._active().snapshot)
-        if app is None or app.dead_addresses == "deliver":
+        if app is None or app.dead_addresses != "refuse":
             return None
         try:
             dead = await self._dead.of(company.slug, address)
@@ -171,11 +171,8 @@ def refuse_unconfirmed(company: Company) -> Reply:
 
 
 def refuse_dead(dead: DeadAddress) -> Reply:
-    """The refusal of a recipient where mail does not arrive any more; its text holds nothing of other hosts."""
-    day = timestamp(dead.last)[:10]
-    if dead.reason == COMPLAINT:
-        return Reply(550, "5.7.1", f"The recipient complained about mail of this company on {day}")
-    return Reply(550, "5.1.1", f"The recipient's host said on {day} that there is no such address")
+    """The refusal of a recipient where mail does not arrive any more."""
+    return Reply(550, "5.7.1" if dead.reason == COMPLAINT else "5.1.1", dead.why[0].upper() + dead.why[1:])
 
 
 def _shown(address: Address) -> str:

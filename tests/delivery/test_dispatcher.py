@@ -19,7 +19,7 @@ from relay.sandbox.zones import FaultKind
 from relay.store.spool import Acceptance, Order, Origin, Selection, SpoolError, SpoolFull, State
 from relay.store.sqlite.segments import SegmentWriter
 
-from .house import ANNA, BAKERY, DOMAIN, OWN, House
+from .house import ANNA, BAKERY, DAY, DOMAIN, OWN, House
 
 HOUR = 3600.0
 NOBODY = Script(rcpt=Say("550 5.1.1 Nobody"))
@@ -665,3 +665,49 @@ async def test_who_does_not_exist_is_remembered_until_mail_arrives_there(house):
             assert (known.reason, known.status, known.count) == ("address-gone", "5.1.1", count)
         await house.deliver()
         assert await dead.of("bakery", parse_address(ANNA)) is None
+
+
+HOLDING = {"web": {"networks": ["10.0.0.0/8"], "companies": "all", "dead_addresses": "hold"}}
+
+
+async def held_for_a_dead_address(house, peer) -> str:
+    house.configure(delivery={"port": peer.port, "connections_idle": "1ms"}, apps=HOLDING)
+    await house.deliver()
+    queue_id = await house.deliver()
+    delivery = await house.delivery(queue_id)
+    assert (delivery.state, delivery.hold_key) == (State.HELD, f"dead:bakery {ANNA}")
+    (held,) = house.sink.of(EventType.HELD)
+    assert "said on 2024-10-04 that there is no such address" in str(held.data["reason"])
+    await house.dispatcher.release_held()
+    assert (await house.delivery(queue_id)).state is State.HELD
+    return queue_id
+
+
+GONE_ONCE = (Script(rcpt=Say("550 5.1.1 No such user")), Script())
+
+
+async def test_mail_to_an_address_that_took_none_is_held_for_an_app_that_wants_that(house):
+    async with ScriptedPeer(*GONE_ONCE) as peer:
+        queue_id = await held_for_a_dead_address(house, peer)
+        await DeadAddresses(lambda: house.spool.facts, house.clock).forget("bakery", ANNA)
+        await house.dispatcher.release_held()
+        assert (await house.delivery(queue_id)).state is State.QUEUED
+
+
+async def test_it_goes_after_a_month_and_when_no_app_wants_that_any_more(house):
+    async with ScriptedPeer(*GONE_ONCE) as peer:
+        queue_id = await held_for_a_dead_address(house, peer)
+        before, house.clock.at = house.clock.at, house.clock.at + 31 * DAY
+        assert await house.dispatcher._how_many(f"dead:bakery {ANNA}", "bakery") is None
+        house.clock.at = before
+        house.configure(apps={"web": HOLDING["web"] | {"dead_addresses": "deliver"}})
+        await house.dispatcher.release_held()
+        assert (await house.delivery(queue_id)).state is State.QUEUED
+
+
+async def test_a_person_lets_it_go_at_once(house):
+    async with ScriptedPeer(*GONE_ONCE) as peer:
+        queue_id = await held_for_a_dead_address(house, peer)
+        await house.spool.order(Order.RELEASE, Selection(queue_ids=(queue_id,)), now=house.clock.at, reason="")
+        await house.lease()
+        assert (await house.delivery(queue_id)).state is State.DELIVERED

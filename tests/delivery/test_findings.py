@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from relay.delivery.plan import Planner
+from relay.delivery.plan import Facts, Planner
 from relay.facts import troubles
 from relay.facts.troubles import Trouble
 from relay.mail.verp import bounce_address
@@ -52,7 +52,7 @@ async def test_mail_in_a_false_name_waits_until_a_person_lets_it_go(house):
     async def was_released(queue_id, number):
         return (queue_id, number) in released
 
-    planner = Planner(lambda: house.active, None, None, was_released)
+    planner = Planner(lambda: house.active, Facts(None, None, was_released, None))
     hold = await planner.choose(entry.message, entry.deliveries[0])
     assert hold == Hold(HOLD_KEY, explain_spoofed(HARSH))
     tried = replace(entry.deliveries[0], last="450 4.2.0 try again")
@@ -85,14 +85,14 @@ async def test_a_bounce_is_not_held_for_the_name_it_is_written_in(house):
     async def nothing_was_released(_queue_id, _number):
         return False
 
-    planner = Planner(lambda: house.active, None, None, nothing_was_released)
+    planner = Planner(lambda: house.active, Facts(None, None, nothing_was_released, None))
     assert (await planner.choose(entry.message, entry.deliveries[0])).name is Name.FORWARD
 
 
 async def test_mail_that_an_earlier_version_took_goes_out_in_our_name_without_a_seal(house):
     """Nobody looked at it, so nothing says that a host which minds DMARC would take it in its author's."""
     entry = await house.put("bakery@my.relay.example", origin=Origin.MX)
-    planner = Planner(lambda: house.active, None, None, None)
+    planner = Planner(lambda: house.active, Facts(None, None, None, None))
     decision = await planner.choose(entry.message, entry.deliveries[0])
     assert (decision.name, str(decision.author)) == (Name.FORWARD, "bakery@my.relay.example")
     batch = await house.batch("bakery@my.relay.example", origin=Origin.MX, decision=decision)
