@@ -6,7 +6,7 @@ In charge of what follows from trouble: how long the mailbox is left alone, and 
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -41,6 +41,8 @@ from relay.store.spool import Spool, SpoolError
 
 _AT_LEAST = 5.0
 _MOST_PAUSE = 3600.0
+# What was only not to be had is tried again soon: hosts are restarted, and networks have their moments.
+_SOON = 15.0
 # An account that is refused is asked seldom: too many wrong logins shut people out. Whether it was repaired is
 # looked at often: that asks nobody.
 _REFUSED = 1800.0
@@ -77,10 +79,14 @@ class _By(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Trouble:
-    """Why a mailbox could not be read to its end. `pause` in seconds, 0 for the usual; `refused`: until repaired."""
+    """Why a mailbox could not be read to its end; `refused`: until repaired.
+
+    In seconds, 0 for the usual: `pause` was asked for, `first` is the pause after the first trouble, which doubles.
+    """
 
     text: str
     pause: float = 0.0
+    first: float = 0.0
     refused: _By | None = None
     advice: str = ""
 
@@ -115,7 +121,7 @@ class Attendant:
             return 0.0
         return min(left, _REPAIRED)
 
-    async def attend(self, hold: Hold, reading: ExitStack, *, watch: bool) -> None:
+    async def attend(self, hold: Hold, reading: AsyncExitStack, *, watch: bool) -> None:
         """Read a mailbox and, if wanted, watch it as long as that goes well; `reading` is closed when only watching.
 
         Raises:
@@ -135,10 +141,11 @@ class Attendant:
             if error.crowded:
                 self._hosts.crowded(self._found(hold.slug)[1].host.lower(), hold.slug, self._fetching.clock.now())
             refused = _By.MAILBOX if error.fault is MailboxFault.REFUSED else None
-            await self._end(hold, _Trouble(str(error), error.pause, refused, error.advice))
+            first = {MailboxFault.CONNECT: _SOON, MailboxFault.BUSY: error.pause}.get(error.fault, 0.0)
+            await self._end(hold, _Trouble(str(error), error.pause, first, refused, error.advice))
         except SinkError as error:
             refused = _By.FAST_INPUT if error.answer.verdict is Verdict.ACCESS else None
-            await self._end(hold, _Trouble(f"Fast input: {error}", error.answer.pause, refused))
+            await self._end(hold, _Trouble(f"Fast input: {error}", error.answer.pause, refused=refused))
         except Exception as error:
             self._emit(EventType.FAULT, {"error": f"{type(error).__name__}: {error}", "company": hold.slug})
             log.exception("a mailbox cannot be read", company=hold.slug)
@@ -179,7 +186,7 @@ class Attendant:
             raise LostHoldError
         return company, company.mailbox
 
-    async def _serve(self, hold: Hold, reading: ExitStack, *, watch: bool) -> None:
+    async def _serve(self, hold: Hold, reading: AsyncExitStack, *, watch: bool) -> None:
         """As `attend`, with all errors."""
         company, mailbox = self._found(hold.slug)
         sink = self._sinks.of(company)
@@ -192,7 +199,7 @@ class Attendant:
                 # The others have their turn first.
                 await hold.let_go(self._fetching.clock.now())
             elif watch:
-                reading.close()
+                await reading.aclose()
                 await self._watch(hold, session, mailbox.host.lower())
             else:
                 await self._end(hold, None)
@@ -264,7 +271,8 @@ class Attendant:
             return
         state = hold.state
         failures = state.failures + 1
-        wait = max(trouble.pause, min(max(poll, _AT_LEAST) * 2 ** min(failures - 1, 10), _MOST_PAUSE))
+        first = max(min(trouble.first or poll, poll), _AT_LEAST)
+        wait = max(trouble.pause, min(first * 2 ** min(failures - 1, 10), _MOST_PAUSE))
         refused, until = "", 0.0
         if trouble.refused:
             mailbox = self._found(hold.slug)[1]

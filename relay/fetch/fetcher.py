@@ -9,7 +9,7 @@ import asyncio
 import random
 import resource
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import AsyncExitStack, suppress
 
 import structlog
 
@@ -20,11 +20,11 @@ from relay.fetch.hold import READING, Hold
 from relay.fetch.hosts import Hosts
 from relay.fetch.ledger import MAILBOX, MailboxState
 from relay.fetch.orders import wanted
+from relay.fetch.turns import Turns
 from relay.store.facts import Fact
 from relay.store.spool import SpoolError
 
 _LOOK = 1.0
-_BUSY_HOST = 5.0
 _UNKNOWN = 30.0
 _FORGET = 86400.0
 _TOGETHER = 50
@@ -38,12 +38,13 @@ class Fetcher:
 
     def __init__(self, fetching: Fetching) -> None:
         self._fetching = fetching
-        self._hosts = Hosts(lambda: self._settings, _open_files() // 2)
-        self._attendant = Attendant(fetching, self._hosts)
+        self._turns = Turns(lambda: self._settings)
+        self._attendant = Attendant(fetching, Hosts(lambda: self._settings, _open_files() // 2))
         self._known: set[str] = set()
         self._generation = ""
-        self._reading = 0
+        self._coming = 0
         self._holds: dict[str, Hold] = {}
+        self._are_more_due = False
         self._room = asyncio.Event()
 
     async def run(self) -> None:
@@ -57,7 +58,11 @@ class Fetcher:
                         await self.begin_due(tasks, watch=True)
                     except SpoolError as error:
                         log.warning("the store is in trouble", error=str(error))
-                    # Where there was no room for more, the next one begins as soon as one is done.
+                    # Those that were taken begin, or wait for their turn; there may be room for more then.
+                    await asyncio.sleep(0)
+                    if self._are_more_due and self._free > 0:
+                        continue
+                    # The next one begins as soon as one is done.
                     with suppress(TimeoutError):
                         async with asyncio.timeout(_LOOK):
                             await self._room.wait()
@@ -73,7 +78,7 @@ class Fetcher:
         facts = await self._take()
         for fact in facts:
             # Counted here: tasks begin later than the next look at how much room there is.
-            self._reading += 1
+            self._coming += 1
             tasks.create_task(self._serve(fact, watch=watch))
         return len(facts)
 
@@ -141,14 +146,22 @@ class Fetcher:
             await facts.put(MailboxState().put_into(Fact(MAILBOX, slug, {}), due))
         self._known.add(slug)
 
+    @property
+    def _free(self) -> int:
+        return self._turns.free - self._coming
+
     async def _take(self) -> list[Fact]:
-        free = self._settings.at_once - self._reading
+        free = self._free
+        self._are_more_due = free <= 0
         if not self._known or free <= 0:
             return []
         now = self._fetching.clock.now()
-        return list(await self._fetching.spool.facts.take_due(MAILBOX, now=now, until=now + READING, limit=free))
+        taken = await self._fetching.spool.facts.take_due(MAILBOX, now=now, until=now + READING, limit=free)
+        self._are_more_due = len(taken) == free
+        return list(taken)
 
     async def _serve(self, fact: Fact, *, watch: bool) -> None:
+        self._coming -= 1
         hold = Hold(self._fetching.spool.facts, self._fetching.clock, fact)
         before = self._holds.get(hold.slug)
         if before is not None:
@@ -157,16 +170,14 @@ class Fetcher:
             self.end(hold.slug)
         self._holds[hold.slug] = hold
         try:
-            with ExitStack() as reading:
-                reading.callback(self._done_reading)
-                await self._serve_held(hold, reading, watch=watch)
+            await self._serve_held(hold, watch=watch)
         except SpoolError as error:
             log.warning("the store is in trouble", error=str(error))
         finally:
             if self._holds.get(hold.slug) is hold:
                 del self._holds[hold.slug]
 
-    async def _serve_held(self, hold: Hold, reading: ExitStack, *, watch: bool) -> None:
+    async def _serve_held(self, hold: Hold, *, watch: bool) -> None:
         now = self._fetching.clock.now()
         company = self._snapshot.company(hold.slug)
         if company is None or company.mailbox is None:
@@ -177,16 +188,22 @@ class Fetcher:
         host = company.mailbox.host.lower()
         if (rest := self._attendant.rest(hold, company.mailbox)) > 0:
             await hold.let_go(now + rest)
-        elif not self._hosts.has_room(host):
-            await hold.let_go(now + _BUSY_HOST * random.uniform(0.5, 1))  # noqa: S311 -- as above
+        elif (again := self._turns.come_again(host, now)) is not None:
+            await hold.let_go(again)
         else:
-            reading.enter_context(self._hosts.reading(host))
-            await self._attendant.attend(hold, reading, watch=watch)
+            async with AsyncExitStack() as reading:
+                reading.callback(self._one_is_done)
+                try:
+                    await reading.enter_async_context(self._turns.turn(host))
+                except asyncio.CancelledError:
+                    await hold.let_go(self._fetching.clock.now())
+                    raise
+                if not hold.is_lost:
+                    await self._attendant.attend(hold, reading, watch=watch)
 
-    def _done_reading(self) -> None:
-        if self._reading >= self._settings.at_once:
+    def _one_is_done(self) -> None:
+        if self._are_more_due:
             self._room.set()
-        self._reading -= 1
 
     async def _keep_holds(self) -> None:
         while True:

@@ -1,10 +1,9 @@
-"""How many connections there are to each host, and who has to do without one for a while.
+"""How many connections are kept to each host, and who has to do without one for a while.
 
-Kept by each worker for itself. Reading has its limit in the configuration, and so has watching; a host that finds them
-too many anyway gets fewer.
+Kept by each worker for itself. They have their limit in the configuration; a host that finds them too many anyway gets
+fewer.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -20,25 +19,9 @@ class Hosts:
     def __init__(self, settings: Callable[[], Mailboxes], most_watched: int) -> None:
         self._settings = settings
         self._most_watched = most_watched
-        self._reading: Counter[str] = Counter()
         self._watched: dict[str, dict[str, Callable[[], None]]] = {}
         self._count = 0
         self._without: dict[str, float] = {}
-
-    def has_room(self, host: str) -> bool:
-        """Whether one mailbox more on that host may be read now."""
-        return self._reading[host] < self._settings().per_host
-
-    @contextmanager
-    def reading(self, host: str) -> Iterator[None]:
-        """A mailbox on that host is read."""
-        self._reading[host] += 1
-        try:
-            yield
-        finally:
-            self._reading[host] -= 1
-            if not self._reading[host]:
-                del self._reading[host]
 
     def may_watch(self, host: str, slug: str, now: float) -> bool:
         """Whether the connection to that mailbox may stay open."""

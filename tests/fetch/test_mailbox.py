@@ -483,6 +483,16 @@ async def test_trouble_of_our_own_is_told_and_pauses_grow(house, monkeypatch):
     assert (await house.state()).error == ""
 
 
+async def test_a_host_that_is_not_there_is_tried_again_soon_and_then_less_often(house):
+    house.configure(mailboxes={"poll": "1h"}, port=9)
+    pauses = []
+    for _ in range(3):
+        await house.look()
+        pauses.append(await house.due())
+    assert pauses[0] < 20
+    assert pauses[0] * 3 < pauses[2] < 70
+
+
 async def test_a_server_that_wants_peace_has_it(house, monkeypatch):
     async def be_busy(*_, **__):
         raise MailboxError(MailboxFault.BUSY, "the server is too busy", pause=3000.0, crowded=True)

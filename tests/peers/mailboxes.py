@@ -36,6 +36,8 @@ first_valid_uid = 1
 first_valid_gid = 1
 mail_location = maildir:{place}/mail/%u
 mail_max_userip_connections = 0
+# The kernel watches 128 of them for each user of the machine; into the others Dovecot looks itself.
+mailbox_idle_check_interval = 1 s
 auth_mechanisms = plain{mechanisms}
 {more}
 {tokens}passdb {{
