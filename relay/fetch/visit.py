@@ -125,9 +125,9 @@ class Visit:
                     self.state = replace(self.state, uid=0, rescan=opened.next_uid - 1, floor=floor)
                     # Only what has been put down survives us.
                     await self._hold.renew()
-                    if self._hold.is_lost:
-                        raise LostHoldError
+                    await self._keep()
                 case Wish.RELEASE:
+                    await self._keep()
                     await self._release(session, order)
             await self._orders.done(fact)
 
@@ -164,11 +164,17 @@ class Visit:
             if await session.is_there(uid):
                 raise MailboxError(MailboxFault.TROUBLE, "the server does not say what is in the folder")
         for head in heads:
-            if self._hold.is_lost:
-                raise LostHoldError
+            await self._keep()
             if head.uid > self.state.rescan or head.received > self.state.floor:
                 await self._mail(session, head)
             self.state = replace(self.state, uid=head.uid)
+
+    async def _keep(self) -> None:
+        """Whoever stood still for long may have lost the mailbox, and finds out here: the mail is somebody else's."""
+        if self._hold.wants_renewal:
+            await self._hold.renew()
+        if self._hold.is_lost:
+            raise LostHoldError
 
     async def _mail(self, session: ImapSession, head: Head) -> None:
         head, record = await self._recall(session, head)

@@ -64,6 +64,15 @@ async def test_who_loses_a_mailbox_watches_it_no_more(watching):
     assert await watching.spool.facts.get(MAILBOX, "bakery") == taken
 
 
+async def test_who_lost_a_mailbox_without_hearing_so_hands_on_nothing(watching):
+    fact = await watching.spool.facts.get(MAILBOX, "bakery")
+    await watching.spool.facts.put(replace(fact, due=watching.clock.now() + 10_000))
+    watching.clock.ahead += 80
+    await watching.put(invoice(1))
+    await until(lambda: not watching.fetcher._holds, "it is left to whoever has it")
+    assert not watching.api.requests
+
+
 async def test_a_claim_of_our_own_that_ran_out_is_taken_again(watching):
     session = watching.fetcher.watched["bakery"]
     watching.clock.ahead += 100
