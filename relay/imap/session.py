@@ -70,13 +70,14 @@ class Head:
 class ImapSession:
     """A mailbox that is open, and one folder of it. Every method raises MailboxError."""
 
-    __slots__ = ("_capabilities", "_count", "_dialogue", "_seen", "_until", "_wire")
+    __slots__ = ("_capabilities", "_count", "_dialogue", "_is_open", "_seen", "_until", "_wire")
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._dialogue = Dialogue(wire)
         self._capabilities: frozenset[bytes] = frozenset()
         self._count = self._seen = self._until = 0
+        self._is_open = False
 
     @classmethod
     async def open(cls, place: Place, login: Login, context: ssl.SSLContext, most: int) -> "ImapSession":
@@ -99,7 +100,7 @@ class ImapSession:
         return b"IDLE" in self._capabilities
 
     async def select(self, folder: str, *, readonly: bool) -> Opened:
-        """Open a folder."""
+        """Open the folder, or look at it again."""
         name = encode(folder)
         with _plainly(folder, MailboxFault.FOLDER):
             quoted = word(name.decode("ascii"))
@@ -111,7 +112,9 @@ class ImapSession:
                 told[number[1].upper()] = int(number[2])
         if not told[b"UIDVALIDITY"]:
             raise MailboxError(MailboxFault.FOLDER, f"{folder}: the server does not number its mails")
-        self._seen, self._until = self._count, told[b"UIDNEXT"] - 1
+        # What came since the folder was searched is news, also where the number of the next mail lags behind.
+        self._seen = min(self._seen, self._count) if self._is_open else self._count
+        self._until, self._is_open = told[b"UIDNEXT"] - 1, True
         return Opened(told[b"UIDVALIDITY"], told[b"UIDNEXT"] or await self._after_last())
 
     async def newer_than(self, uid: int) -> Sequence[int]:

@@ -229,6 +229,21 @@ async def test_a_server_that_says_that_nothing_is_new_is_not_asked_once_more(tmp
         assert await on(server, tmp_path, look) == ([], [8])
 
 
+async def test_new_mail_is_found_where_the_next_number_lags_behind(tmp_path):
+    count = itertools.count(1)
+
+    def examine(_):
+        return b"* %d EXISTS\r\n* OK [UIDVALIDITY 3] x\r\n* OK [UIDNEXT 8] x\r\n{tag} OK done\r\n" % next(count)
+
+    async def look(session):
+        before = await session.newer_than(7)
+        await session.select("INBOX", readonly=True)
+        return before, await session.newer_than(7)
+
+    async with Server(EXAMINE=examine, SEARCH=b"* SEARCH 8\r\n{tag} OK done\r\n") as server:
+        assert await on(server, tmp_path, look) == ([], [8])
+
+
 async def test_a_greeting_that_is_none_ends_it(tmp_path):
     async with Server(GREETING=b"* BYE go away\r\n") as server:
         with pytest.raises(MailboxError):
