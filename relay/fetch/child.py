@@ -68,7 +68,10 @@ def _answer(mail: bytes, out: BinaryIO) -> None:
         out.flush()
         sent = 0
         while sent < size:
-            sent += os.sendfile(out.fileno(), file, sent, size - sent)
+            moved = os.sendfile(out.fileno(), file, sent, size - sent)
+            if not moved:
+                sys.exit("the answer has become shorter")
+            sent += moved
     finally:
         os.close(file)
 

@@ -31,7 +31,11 @@ def write_contents(contents: Contents) -> Sequence[bytes]:
 
 
 def read_contents(content: bytes) -> Contents:
-    """What `write_contents` wrote. Raises ValueError, KeyError or TypeError when it did not."""
+    """What `write_contents` wrote.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError: it did not.
+    """
     line, _, octets = content.partition(b"\n")
     head = json.loads(line)
     facts = head["facts"]

@@ -36,7 +36,7 @@ class Reader:
                 self._free.append(child)
         try:
             return read_contents(answer)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return Contents(MailFacts("", "", (Part(0, Kind.MESSAGE, size=len(mail), flaw=Flaw.BURSTS),)))
 
     async def close(self) -> None:

@@ -76,11 +76,24 @@ def test_the_reader_of_a_mail_holds_nothing_of_ours_and_starts_nothing(monkeypat
     assert (tmp_path / "seen").read_text() == "(0, 0) ['/dev/null', '/memfd:relay-parts (deleted)']"
 
 
-async def test_a_mail_that_cannot_be_read_is_parked_as_a_whole(reader, monkeypatch):
-    async def nothing(_mail):
-        return b""
+NONSENSE = [
+    *(
+        b"",
+        b"[]\n",
+        b"[" * 100_000 + b"\n",
+        b'{"facts": {"parts": [7]}, "sizes": {}}\n',
+        b'{"facts": {}, "sizes": []}\n',
+    ),
+    b'{"facts": {"parts": [{"pixels": [Infinity, 1], "business": null, "flaw": null, "kind": "pdf"}]}, "sizes": {}}\n',
+]
 
-    monkeypatch.setattr(reader._free[-1], "_ask", nothing)
+
+@pytest.mark.parametrize("answer", NONSENSE)
+async def test_a_mail_that_cannot_be_read_is_parked_as_a_whole(reader, monkeypatch, answer):
+    async def say(_mail):
+        return answer
+
+    monkeypatch.setattr(reader._free[-1], "_ask", say)
     (part,) = (await reader.read(b"mail")).facts.parts
     assert part.flaw is Flaw.BURSTS
 
