@@ -1,6 +1,11 @@
 """Mails in a company's mailbox, read as the child does: nothing raises, and what was read survives the way back."""
 
+from email import message_from_bytes
+from email.message import Message
+from email.policy import compat32
+
 from fuzz.pieces import Pieces
+from relay.fetch import lumps
 from relay.fetch.frames import read_contents, write_contents
 from relay.fetch.mime import mended
 from relay.fetch.parts import Limits, read_mail
@@ -16,6 +21,11 @@ SEEDS = (
     + _MIXED
     + b"--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: y\r\n\r\nbegin 644 x\r\n#86)C\r\nend\r\n--b--\r\n",
     b"\x00" + _MIXED + b"--b\r\nContent-Type: application/pdf; name*=utf-7''%2B2AA-.pdf\r\n\r\n%PDF-1.4\r\n--b--\r\n",
+    b"\x00"
+    + _MIXED
+    + b"--b\r\nContent-Type: text/plain; charset=idna\r\n\r\n\xe9\r\n--b\r\n\r\n"
+    + (b"QUJD" * 16 + b"\r\n") * 18
+    + b"--b--\r\n",
     b"\x01x\x9f>\x22" + b"\x02\x90\x06\0" * 3,
     b"\x02PK\x03\x04" + b"\0" * 26,
     b"\x030\x80\x06\x09*\x86H\x86\xf7\r\x01\x07\x02\xa0\x80",
@@ -32,6 +42,7 @@ def check(data: bytes) -> None:
         begin = b"--b\r\nContent-Transfer-Encoding: binary\r\nContent-Type: application/octet-stream; name=" + name
         mail = _MIXED + begin + b"\r\n\r\n" + mail + b"\r\n--b--\r\n"
     assert mended(mended(mail)) == mended(mail)
+    assert _octets(lumps.parse(mail, compat32)) == _octets(message_from_bytes(mail, policy=compat32))
     contents = read_mail(mail, _LIMITS)
     facts = contents.facts
     assert len(facts.parts) <= _LIMITS.parts + 2
@@ -39,3 +50,11 @@ def check(data: bytes) -> None:
     assert repr(facts).encode()
     assert read_contents(b"".join(write_contents(contents))) == contents
     judge(facts, Taste())
+
+
+def _octets(message: Message) -> list[object]:
+    """All that the parser finds, but for defects."""
+    return [
+        (part.items(), part.preamble, part.epilogue, part.is_multipart() or part.get_payload(decode=True))
+        for part in message.walk()
+    ]

@@ -8,7 +8,7 @@ import re
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import Policy
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Text = TypeVar("Text", str, "str | None")
 
@@ -20,16 +20,25 @@ _MARK = "SetAside"
 _LEFT = re.compile(rf"{_MARK}([0-9]{{1,7}})\.")
 
 
-def parse(data: bytes, policy: Policy) -> "Message[str, str]":
+class _Part(Message):
+    """A part, and the only way to its text as it was read: whoever asks for it gets octets beyond ASCII decoded."""
+
+    _payload: Any
+
+    def put_back(self, runs: list[str]) -> None:
+        """The runs, where they were, in this part."""
+        if isinstance(self._payload, str):
+            self._payload = _put_back(self._payload, runs)
+        self.preamble = _put_back(self.preamble, runs)
+        self.epilogue = _put_back(self.epilogue, runs)
+
+
+def parse(data: bytes, policy: "Policy[Any]") -> "Message[str, str]":
     """Read a mail. Raises what the parser raises."""
     short, runs = set_aside(data)
-    message: Message[str, str] = BytesParser(policy=policy).parsebytes(short)
+    message: _Part = BytesParser(_Part, policy=policy).parsebytes(short)
     for part in message.walk() if runs else ():
-        payload = part.get_payload()
-        if isinstance(payload, str):
-            part.set_payload(_put_back(payload, runs))
-        part.preamble = _put_back(part.preamble, runs)
-        part.epilogue = _put_back(part.epilogue, runs)
+        part.put_back(runs)
     return message
 
 

@@ -20,7 +20,7 @@ def seen(message: Message) -> object:
     """All that a parser finds out."""
     payload = message.get_payload()
     inner = [seen(part) for part in payload] if isinstance(payload, list) else payload
-    return (message.items(), message.preamble, message.epilogue, inner)
+    return (message.items(), message.preamble, message.epilogue, inner, message.get_payload(decode=True))
 
 
 def alone(data: bytes) -> object:
@@ -41,6 +41,14 @@ pieces = st.sampled_from(
 @example(b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\n" + RUN + b"--b\n\n" + LINES + b"--b--\n" + RUN)
 def test_a_mail_is_read_as_the_parser_alone_reads_it(data):
     assert seen(lumps.parse(data, compat32)) == alone(data)
+
+
+def test_octets_beyond_ascii_beside_what_is_long_stay_what_they_are():
+    invoice = "<Invoice>één €</Invoice>".encode()
+    begin = b"\n--b\nContent-Type: application/xml\nContent-Transfer-Encoding: 8bit\n\n"
+    data = b"Content-Type: multipart/mixed; boundary=b\n" + begin + invoice + b"\n--b\n\n" + LINES + b"--b--\n"
+
+    assert lumps.parse(data, compat32).get_payload()[0].get_payload(decode=True) == invoice
 
 
 def test_what_is_long_is_kept_away_from_the_parser():
