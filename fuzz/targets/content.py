@@ -20,11 +20,15 @@ class _Kept:
     """Keeps what is written, until it is refused."""
 
     def __init__(self) -> None:
-        self.octets = b""
+        self.written: list[bytes] = []
         self.refusal: Reply | None = None
 
     def write(self, block: bytes | bytearray | memoryview) -> None:
-        self.octets += bytes(block)
+        self.written.append(bytes(block))
+
+    @property
+    def octets(self) -> bytes:
+        return b"".join(self.written)
 
     def refuse(self, reply: Reply) -> None:
         self.refusal = self.refusal or reply
@@ -56,13 +60,12 @@ def _dots(blocks: list[bytes]) -> tuple[bytes, bool, bytes | None]:
     writer = ContentWriter(kept, _MOST)
     receiver = DotReceiver(writer)
     rest: bytes | None = None
-    for block in blocks:
+    for number, block in enumerate(blocks, start=1):
+        rest = receiver.feed(block)
         if rest is not None:
-            rest += block
-        else:
-            rest = receiver.feed(block)
-    if rest is not None:
-        writer.finish()
+            rest += b"".join(blocks[number:])
+            writer.finish()
+            break
     assert writer.failure is None
     refused = kept.refusal is not None
     return b"" if refused or rest is None else kept.octets, refused and rest is not None, rest

@@ -17,11 +17,12 @@ from email.policy import Compat32
 from typing import Any
 
 from relay.fetch import lumps
-from relay.mail.encoded import whole
+from relay.mail.encoded import in_charset, whole
 from relay.mail.text import unescaped
 
 MOST_HEADER = 512 * 1024
 _MOST_TEXT = 20_000
+_MOST_VALUE = 16 * 1024  # of one field: what reads parameters goes through the rest again for each of them
 _MOST_HTML = 256 * 1024
 _MOST_NAME = 200
 _MOST_CIDS = 500
@@ -72,9 +73,9 @@ class _Unfolding(Compat32):
     """The parser's own way with header fields, with folded lines put together: a boundary may be folded, too."""
 
     def header_source_parse(self, sourcelines: Sequence[str]) -> tuple[str, str]:
-        """One field: its name and its value on one line (RFC 5322 2.2.3)."""
+        """One field: its name and its value on one line (RFC 5322 2.2.3), or the beginning of one without end."""
         name, value = super().header_source_parse(list(sourcelines))
-        return name, value.replace("\r", "").replace("\n", "")
+        return name, value.replace("\r", "").replace("\n", "")[:_MOST_VALUE]
 
 
 def parse_mail(data: bytes) -> Parsed:
@@ -125,7 +126,8 @@ def _read(message: "Message[str, str]") -> Parsed:
 
 def _walk(message: "Message[str, str]", parsed: Parsed) -> Iterator[Leaf]:
     declared = message.get_content_type()
-    payload: Any = message.get_payload()
+    # Asked for the text of a part, the library decodes it, in whatever charset is declared, and may fail.
+    payload: Any = message.get_payload() if message.is_multipart() else None
     if declared == "message/rfc822" and isinstance(payload, list) and payload:
         yield _forwarded(message, payload[0])
     elif isinstance(payload, list):
@@ -149,7 +151,7 @@ def _walk(message: "Message[str, str]", parsed: Parsed) -> Iterator[Leaf]:
 
 def _forwarded(message: "Message[str, str]", inner: "Message[str, str]") -> Leaf:
     encoding = _field(message, "content-transfer-encoding").lower()
-    if encoding in ("base64", "quoted-printable") and not isinstance(inner.get_payload(), list):
+    if encoding in ("base64", "quoted-printable") and not inner.is_multipart():
         # RFC 2046 5.2.1 forbids it, and programs do it: the parser has then taken the encoded text for a mail.
         inner["Content-Transfer-Encoding"] = encoding
         mail = parse_mail(_decode(inner))
@@ -165,7 +167,7 @@ def _is_body(message: "Message[str, str]", declared: str) -> bool:
 
 def _take_text(data: bytes, message: "Message[str, str]", declared: str, parsed: Parsed) -> None:
     parsed.raw_texts.append(data)
-    text = _as_text(data[:_MOST_HTML], str(message.get_param("charset", "utf-8")))
+    text = in_charset(data[:_MOST_HTML], str(message.get_param("charset", "utf-8")))
     if declared == "text/html":
         parsed.shown |= {found.lower() for found in _CID.findall(text)[:_MOST_CIDS]}
         text = unescaped(_TAG.sub(" ", text))
@@ -212,13 +214,6 @@ def _base64(raw: bytes) -> bytes:
         return b""
 
 
-def _as_text(data: bytes, charset: str) -> str:
-    try:
-        return whole(data.decode(charset, "replace"))
-    except (LookupError, ValueError):
-        return data.decode("utf-8", "replace")
-
-
 def _is_attached(message: "Message[str, str]") -> bool:
     return message.get_content_disposition() == "attachment"
 
@@ -258,5 +253,5 @@ def _words(text: str) -> str:
     except (HeaderParseError, ValueError, LookupError, binascii.Error):
         return text
     return "".join(
-        piece if isinstance(piece, str) else _as_text(piece, charset or "utf-8") for piece, charset in pieces
+        piece if isinstance(piece, str) else in_charset(piece, charset or "utf-8") for piece, charset in pieces
     )

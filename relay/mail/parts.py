@@ -8,11 +8,13 @@ import binascii
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 # How much of a mail is looked at, and how deep.
 MOST_OCTETS = 256 * 1024
 _MOST_DEPTH = 8
 _MOST_PARTS = 100
+_MOST_PIECES = 200  # those that hold others, or nothing, included
 _MOST_FIELDS = 500
 _MOST_VALUE = 4000
 
@@ -35,14 +37,13 @@ class Part:
 
 
 def read_parts(data: bytes) -> tuple[Part, ...]:
-    """The leaves of a mail in their order; at most 256 KiB, 8 levels and 100 parts of it are looked at."""
-    return tuple(part for part, _ in zip(_walk(_plain(data), "text/plain", 0), range(_MOST_PARTS), strict=False))
+    """The leaves of a mail in their order; at most 256 KiB, 8 levels, 200 pieces and 100 parts of it are looked at."""
+    return tuple(islice(_walk(_plain(data), "text/plain", 0, _room()), _MOST_PARTS))
 
 
 def read_files(data: bytes) -> tuple[Part, ...]:
     """The same leaves of the whole of `data`, with bodies that were encoded exactly as they were before."""
-    leaves = _walk(_lines(data), "text/plain", 0, exact=True)
-    return tuple(part for part, _ in zip(leaves, range(_MOST_PARTS), strict=False))
+    return tuple(islice(_walk(_lines(data), "text/plain", 0, _room(), exact=True), _MOST_PARTS))
 
 
 def read_header(data: bytes) -> Fields:
@@ -98,7 +99,14 @@ def _split(data: bytes) -> tuple[bytes, bytes]:
     return (data, b"") if end is None else (data[: end.start()], data[end.end() :])
 
 
-def _walk(data: bytes, default: str, depth: int, *, exact: bool = False) -> Iterator[Part]:
+def _room() -> Iterator[int]:
+    """Gives something for each piece of a mail that may be looked at."""
+    return iter(range(_MOST_PIECES))
+
+
+def _walk(data: bytes, default: str, depth: int, room: Iterator[int], *, exact: bool = False) -> Iterator[Part]:
+    if next(room, None) is None:
+        return
     header, body = _split(data)
     fields = read_fields(header)
     kind, parameters = kind_of(fields, default)
@@ -109,7 +117,7 @@ def _walk(data: bytes, default: str, depth: int, *, exact: bool = False) -> Iter
         return
     inner = "message/rfc822" if kind == "multipart/digest" else "text/plain"
     for piece in _pieces(body, boundary.encode("utf-8", "replace")):
-        yield from _walk(piece, inner, depth + 1, exact=exact)
+        yield from _walk(piece, inner, depth + 1, room, exact=exact)
 
 
 def _pieces(body: bytes, boundary: bytes) -> Iterator[bytes]:

@@ -18,6 +18,8 @@ _VERSION = re.compile(r"""[\s"'“”(]*(?:v\s*[=:]?\s*)?["']?spf\s*1[;,:]?["']?
 _TERM = re.compile(r"([+?~-]?)([a-z][a-z0-9._-]*?)(?:([:=./])(.*))?", re.IGNORECASE | re.DOTALL)
 _CUT_OFF = re.compile(r"include|[+?~-]?[a-z][a-z0-9]*[:=]+", re.IGNORECASE)
 _VALUE = re.compile(r"[!-~]+")
+_NEARLY = 0.85
+_MOST_TERMS = 400  # of one record; receivers give up far sooner
 _QUOTES = str.maketrans("", "", "\"'“”`")
 
 
@@ -63,7 +65,7 @@ def read_record(record: str, include: str = "") -> Reading:
     rest = record[version.end() :]
     if version[0].strip().lower() != "v=spf1" or (rest and not rest[0].isspace()):
         reading.remarks.append(f"it has to begin with 'v=spf1 ', not with '{record[:12]}'")
-    words = rest.translate(_QUOTES).replace(",", " ").replace(";", " ").split()
+    words = _words(rest, reading)
     while words:
         word = words.pop(0)
         if word.lower() in ("v=spf1", "spf1"):
@@ -88,6 +90,15 @@ def read_record(record: str, include: str = "") -> Reading:
             reading.remarks.append(f"'{word}' breaks the whole record: write {term.text}")
         reading.terms.append(Term("include", include, f"include:{include}") if is_ours else term)
     return reading
+
+
+def _words(text: str, reading: Reading) -> list[str]:
+    words = text.translate(_QUOTES).replace(",", " ").replace(";", " ").split()
+    if len(words) > _MOST_TERMS:
+        reading.remarks.append(
+            f"it has {len(words)} terms, of which the first {_MOST_TERMS} are read: nobody reads more"
+        )
+    return words[:_MOST_TERMS]
 
 
 def _is_cut_off(word: str) -> bool:
@@ -152,7 +163,11 @@ def _is_nearly(name: str, include: str) -> bool:
     """Whether a name was meant to be ours: it lies above or below it, or it was misspelt."""
     name = name.lower().strip(".")
     related = (include and name.endswith(f".{include}")) or (include.endswith(f".{name}") and "." in name)
-    return bool(related) or difflib.SequenceMatcher(None, name, include).ratio() > 0.85
+    if related:
+        return True
+    matcher = difflib.SequenceMatcher(None, name, include)
+    # The quick ones are bounds of the last, which is dear where a record has thousands of names.
+    return all(ratio() > _NEARLY for ratio in (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio))
 
 
 def _is_network(word: str) -> bool:

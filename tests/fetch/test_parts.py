@@ -8,6 +8,7 @@ import os
 import re
 from datetime import UTC, datetime, timedelta
 from email import policy
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,30 @@ def test_half_characters_hide_nothing():
 
     assert [part.kind for part in facts.parts] == [Kind.PDF]
     assert repr(facts).encode()
+
+
+def test_a_field_without_end_is_read_at_its_beginning(monkeypatch):
+    """The library goes through all that is left for each parameter."""
+    gone_through = []
+    parse = Message._get_params_preserve
+    monkeypatch.setattr(
+        Message,
+        "_get_params_preserve",
+        lambda self, *args: gone_through.append(self["content-type"]) or parse(self, *args),
+    )
+    head = b'Content-Type: multipart/mixed; boundary=b; name="x"' + b"; bou" * 50_000 + b"\r\n\r\n"
+
+    facts = read_mail(head + b"--b\r\nContent-Type: application/pdf\r\n\r\n%PDF-1.4\r\n--b--\r\n", Limits()).facts
+
+    assert [part.kind for part in facts.parts] == [Kind.PDF]
+    assert max(map(len, filter(None, gone_through))) <= 16 * 1024
+
+
+@pytest.mark.parametrize("charset", [b"punycode", b"unicode_escape", b"idna", b"rot13"])
+def test_encodings_that_are_none_of_mail_decode_nothing(charset):
+    mail = b"Content-Type: text/plain; charset=" + charset + b"\r\n\r\nFactuur \\x \xc3\xa9-1\r\n"
+
+    assert "Factuur \\x é-1" in read_mail(mail, Limits()).facts.text
 
 
 def test_a_name_cannot_lead_anywhere():

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.mail import parts
 from relay.mail.parts import MOST_OCTETS, kind_of, read_fields, read_files, read_header, read_parts, value_of
 
 MAIL = b"""Subject: one
@@ -127,3 +128,16 @@ def test_base64_comes_back_whatever_stands_between(data, cut):
 
 def test_only_the_beginning_of_a_large_mail_is_looked_at():
     assert len(read_parts(b"\n" + b"x" * (2 * MOST_OCTETS))[0].body) == MOST_OCTETS - 1
+
+
+@pytest.mark.parametrize("read", [read_parts, read_files])
+@pytest.mark.parametrize("inner", [b"b", b"other", b'b"; x="'])
+def test_parts_that_hold_nothing_count_too(monkeypatch, read, inner):
+    """Thousands of them would cost as much as thousands of parts with something in them."""
+    looked_at = []
+    monkeypatch.setattr(parts, "read_fields", lambda block: looked_at.append(block) or read_fields(block))
+    empty = b'\n--b\nContent-Type: multipart/mixed; boundary="%s"\n\n' % inner
+    mail = b"Content-Type: multipart/mixed; boundary=b\n" + empty * 5500
+
+    assert len(read(mail)) <= 200
+    assert len(looked_at) <= 200

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.policy import spf_reading
 from relay.policy.spf_advice import Cost, advise_spf
 from relay.policy.spf_reading import spf_like
 
@@ -201,3 +202,13 @@ def test_no_record_is_too_odd_and_what_is_advised_is_right(texts) -> None:
 
     assert f"include:{OURS}" in advice.publish
     assert advise(advice.publish).is_right
+
+
+def test_a_record_without_end_is_not_read_to_its_end(monkeypatch) -> None:
+    looked_at = []
+    monkeypatch.setattr(spf_reading, "_mend", looked_at.append)
+
+    advice = advise("v=spf1 " + "include:x.example " * 3000)
+
+    assert len(looked_at) <= 400
+    assert any("it has 3000 terms" in remark for remark in advice.remarks)
