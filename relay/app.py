@@ -18,7 +18,7 @@ from relay.config.keyring import Active, Keyring
 from relay.config.load import cache_of
 from relay.config.secrets import SecretError
 from relay.config.settings import Listener, MxListener, Settings
-from relay.config.values import Endpoint
+from relay.config.values.network import Endpoint
 from relay.config.watch import Change, Watcher
 from relay.delivery.dispatcher import Dispatcher
 from relay.delivery.recording import Sending

@@ -21,7 +21,7 @@ from typing import NoReturn
 import structlog
 
 from relay.config.settings import Settings
-from relay.config.values import Endpoint
+from relay.config.values.network import Endpoint
 from relay.intake.tally import TALLIES, make_memory
 from relay.store.open import store_path
 from relay.supervisor import command

@@ -40,7 +40,7 @@ def password(
     """
     from argon2 import PasswordHasher
 
-    from relay.config.values import parse_app_name
+    from relay.config.values.access import parse_app_name
 
     try:
         parse_app_name(name)

@@ -49,7 +49,8 @@ def new(
 
     Prints the DNS record and the lines for relay.yaml; the private key is in the file only.
     """
-    from relay.config.values import parse_domain, parse_selector
+    from relay.config.values.mail import parse_selector
+    from relay.config.values.network import parse_domain
     from relay.mail.dkim import dns_record
 
     try:

@@ -16,7 +16,7 @@ from relay.cli.output import print_json, say
 from relay.cli.trouble import ExitCode, Failure
 
 if TYPE_CHECKING:
-    from relay.config.values import Endpoint
+    from relay.config.values.network import Endpoint
     from relay.sandbox.arrivals import Received
     from relay.sandbox.demo import Ports
     from relay.sandbox.world import World

@@ -17,7 +17,7 @@ from relay.config.record import sink_in, unpack
 from relay.config.sealing import SealingKeys
 from relay.config.secrets import SecretError, reason, resolve_bytes, sealing_keys, secret_path
 from relay.config.settings import App, FastInputWebhook, Listener, MxListener, Settings, Tls, Webhook, WebListener
-from relay.config.values import Endpoint, IPNetwork
+from relay.config.values.network import Endpoint, IPNetwork
 from relay.mail.dkim import load_private_key
 from relay.policy.company import Company, IdentityKind, SecretKind, SecretRef, SinkKind
 

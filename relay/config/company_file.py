@@ -12,19 +12,11 @@ from pydantic import Field, PlainSerializer, PlainValidator, PositiveInt, WithJs
 
 from relay.config.errors import did_you_mean
 from relay.config.settings import Model
-from relay.config.values import (
-    Alias,
-    AppName,
-    FilePath,
-    Line,
-    MailboxAddress,
-    Port,
-    SealableSecret,
-    TargetHost,
-    Tenant,
-    shown,
-    wrong,
-)
+from relay.config.values.access import AppName, SealableSecret, Tenant
+from relay.config.values.files import FilePath
+from relay.config.values.mail import Alias, Line, MailboxAddress
+from relay.config.values.network import Port, TargetHost
+from relay.config.values.writing import shown, wrong
 from relay.mail.address import Address
 from relay.policy.company import After, Company, Grant, IdentityKind, Language, Otherwise, SinkKind
 from relay.policy.company import FastInput as CompanyFastInput

@@ -19,7 +19,8 @@ from relay.config.reader import Document, read
 from relay.config.secrets import reason
 from relay.config.settings import Model
 from relay.config.snapshot import Snapshot
-from relay.config.values import Line, MailboxAddress, TargetHost
+from relay.config.values.mail import Line, MailboxAddress
+from relay.config.values.network import TargetHost
 from relay.policy.assumption import Assumed, assumptions
 from relay.policy.company import Company, IdentityKind
 

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from relay.config.errors import ConfigError, KeyPath, did_you_mean, may_be_secret, nearest
 from relay.config.reader import Document
-from relay.config.values import Json, shown
+from relay.config.values.writing import Json, shown
 
 _EXPECTED = {
     "string_type": "text",

@@ -9,33 +9,21 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from relay.config.values import (
-    AppName,
-    Companies,
+from relay.config.values.access import AppName, Companies, PasswordHash, SealableSecret, Secret
+from relay.config.values.files import FilePath, StoreUrl
+from relay.config.values.mail import Line, MailboxAddress, MailEvent, Selector
+from relay.config.values.measures import Duration, Size, duration, parse_duration, size
+from relay.config.values.network import (
     DomainName,
-    Duration,
-    FilePath,
     HostName,
-    Line,
     Listening,
-    MailboxAddress,
-    MailEvent,
     NameServer,
     Network,
-    PasswordHash,
     Port,
     PublicUrl,
-    SealableSecret,
-    Secret,
-    Selector,
     SendingAddress,
-    Size,
-    StoreUrl,
     TargetHost,
     WebAddress,
-    duration,
-    parse_duration,
-    size,
 )
 from relay.events import MAIL_EVENTS
 from relay.policy.company import Language, SinkKind

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from relay.config.company_file import CompanyFile
 from relay.config.expectations import Expectations
 from relay.config.settings import Settings
-from relay.config.values import Json
+from relay.config.values.writing import Json
 from relay.policy.company import SecretKind
 
 HOME = Path(__file__).parent

@@ -16,7 +16,7 @@ from relay.config.reader import read
 from relay.config.schema import HOME, MODELS, rendered, schema
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
-from relay.config.values import parse_duration, parse_size
+from relay.config.values.measures import parse_duration, parse_size
 from relay.policy.company import IdentityKind
 
 ROOT = Path(__file__).parents[3]
