@@ -66,6 +66,7 @@ async def _foresee(slug: str, mailbox: "Mailbox", active: "Active", since: "date
     from relay.fetch.reader import Reader
     from relay.fetch.rehearsal import Rehearsal
     from relay.http import HttpClient
+    from relay.incoming.returned import SentMail
     from relay.store.open import visit_spool
 
     settings, clock, reader = active.snapshot.settings, SystemClock(), Reader()
@@ -83,7 +84,8 @@ async def _foresee(slug: str, mailbox: "Mailbox", active: "Active", since: "date
                 since = mailbox.since
                 if since is None:
                     return []
-            rehearsal = Rehearsal(mailbox, settings.mailboxes, Ledger(spool.facts, slug), reader)
+            sent = SentMail(lambda: active, spool)
+            rehearsal = Rehearsal(mailbox, settings.mailboxes, Ledger(spool.facts, slug), reader, sent)
             return [each async for each in rehearsal.run(session, since=since, beyond=state.uid)]
         finally:
             await session.close()

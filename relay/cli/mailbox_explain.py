@@ -59,6 +59,8 @@ async def _read(mail: bytes) -> "Contents":
 
 
 def _print(contents: "Contents", judgement: "Judgement") -> None:
+    from relay.incoming.returned import describe
+
     parts = contents.facts.parts
     say(f"subject: {contents.facts.subject}")
     rows: list[tuple[Json, ...]] = []
@@ -69,6 +71,8 @@ def _print(contents: "Contents", judgement: "Judgement") -> None:
     rows += [(*_row(parts[each.part]), each.fate.value, [each.reason]) for each in judgement.left]
     if rows:
         print_table(("part", "in", "kind", "size", "name", "fate", "because"), rows)
+    if contents.bounce is not None:
+        say(f"{describe(contents.bounce)}: nothing is taken when that mail was sent from here")
     count = len(judgement.documents)
     say(f"documents: {count}" if count else f"nothing would be taken: {judgement.reason}")
 
@@ -80,6 +84,8 @@ def _row(part: "Part") -> tuple[Json, ...]:
 def _as_json(contents: "Contents", judgement: "Judgement") -> dict[str, object]:
     from dataclasses import asdict
 
+    from relay.incoming.returned import describe
+
     return {
         "subject": contents.facts.subject,
         "message_id": contents.facts.message_id,
@@ -88,4 +94,5 @@ def _as_json(contents: "Contents", judgement: "Judgement") -> dict[str, object]:
         "left": [asdict(left) for left in judgement.left],
         "parked": judgement.is_parked,
         "reason": judgement.reason,
+        "bounce": "" if contents.bounce is None else describe(contents.bounce),
     }

@@ -17,7 +17,7 @@ from relay.mail.message import Header, parse_header
 from relay.mail.munge import speak_for_writer
 from relay.mail.rewrite import ask_answers_at, drop_bcc, ensure_message_id, rewrite_author
 from relay.mail.srs import srs_forward
-from relay.mail.thread import answer_address, message_id_for
+from relay.mail.thread import answer_address, message_id_for, sent_field
 from relay.mail.verp import TokenError, bounce_address
 from relay.policy.authentication import Result
 from relay.policy.decision import Decision, Name, ReversePath
@@ -122,6 +122,10 @@ def _in_the_name_of(decision: Decision, header: Header, message: Message, contex
         if decision.name is Name.ALIAS and decision.author is not None:
             header = _with_tag(header, decision.author, message.queue_id, context)
         header = drop_bcc(header)
+        if decision.reverse_path is ReversePath.AUTHOR:
+            # Its bounces go to the company: there, this tells them from forged ones.
+            mark = sent_field(message.queue_id, domain=context.domain, secrets=context.keyring.signing)
+            header = header.prepend(mark)
     message_id = message_id_for(message.queue_id, domain=context.domain, secrets=context.keyring.signing)
     header = ensure_message_id(header, message_id)
     fields = [

@@ -18,6 +18,7 @@ from relay.events import EventSink, EventType
 from relay.facts.addresses import Addresses
 from relay.facts.dead_addresses import DeadAddresses
 from relay.policy.bounce_class import BounceClass
+from relay.policy.decision import Name
 from relay.policy.retry import Patience
 from relay.store.spool import Acceptance, Message, Origin, Spool, SpoolError, State
 
@@ -86,7 +87,8 @@ class Recorder:
                     if event.type is EventType.FAILED and said["class"] == BounceClass.ADDRESS_GONE:
                         reason, status = str(said["class"]), str(said["status"])
                         await self._dead.note(delivery.company, delivery.recipient.address, reason, status)
-                    elif event.type is EventType.DELIVERED and matters:
+                    elif event.type is EventType.DELIVERED and matters and said.get("identity") != Name.OWN_SERVER:
+                        # A company's own server takes mail for anybody; that says nothing about the recipient.
                         await self._dead.forget(delivery.company, str(delivery.recipient.address))
         except SpoolError as error:
             log.warning("a dead address cannot be noted", queue_id=message.queue_id, error=str(error))

@@ -35,6 +35,7 @@ from relay.fetch.visit import Tools, Visit
 from relay.http import HttpClient
 from relay.imap.faults import MailboxError, MailboxFault
 from relay.imap.session import ImapSession
+from relay.incoming.returned import Returns, SentMail
 from relay.policy.company import Company, Mailbox
 from relay.policy.upload import Verdict
 from relay.store.spool import Spool, SpoolError
@@ -103,6 +104,7 @@ class Attendant:
         outbox = Outbox(fetching.active, fetching.spool, fetching.clock, fetching.events)
         known = Addresses(fetching.active, fetching.spool, fetching.clock)
         self._unable = Unable(outbox, known.is_confirmed)
+        self._returns = Returns(SentMail(fetching.active, fetching.spool), fetching.clock, fetching.events)
         self._sinks = Sinks(fetching.active, fetching.spool, fetching.client, fetching.clock, fetching.events)
         self._bodies = asyncio.Semaphore(_BODIES)
         self._turns = asyncio.Semaphore(self._settings.at_once)
@@ -217,6 +219,7 @@ class Attendant:
             self._reader,
             self._bodies,
             self._unable,
+            self._returns,
         )
         return await Visit(tools, company, mailbox, sink, hold).run(session)
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from relay.mail.bounce import Bounce, Bounced
+from relay.mail.report import Action
 from relay.policy.invoice.facts import Business, Flaw, Kind, MailFacts, Paper, Part
 
 LENGTH = 8
@@ -18,15 +20,20 @@ MOST_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """A mail that was read: its facts, and the octets of those parts that could be documents."""
+    """A mail that was read: its facts, the octets of those parts that could be documents, and what came back in it."""
 
     facts: MailFacts
     data: dict[int, bytes] = field(default_factory=dict)
+    bounce: Bounce | None = None
 
 
 def write_contents(contents: Contents) -> Sequence[bytes]:
     """Facts and octets as one content, in pieces."""
-    head = {"facts": asdict(contents.facts), "sizes": {number: len(data) for number, data in contents.data.items()}}
+    head = {
+        "facts": asdict(contents.facts),
+        "sizes": {number: len(data) for number, data in contents.data.items()},
+        "bounce": None if contents.bounce is None else asdict(contents.bounce),
+    }
     return [json.dumps(head).encode() + b"\n", *contents.data.values()]
 
 
@@ -45,7 +52,13 @@ def read_contents(content: bytes) -> Contents:
         at += size
     if at != len(octets):
         raise ValueError("octets are missing, or left")
-    return Contents(MailFacts(**{**facts, "parts": tuple(_part(each) for each in facts["parts"])}), data)
+    mail = MailFacts(**{**facts, "parts": tuple(_part(each) for each in facts["parts"])})
+    return Contents(mail, data, None if head["bounce"] is None else _bounce(head["bounce"]))
+
+
+def _bounce(fields: dict[str, Any]) -> Bounce:
+    recipients = tuple(Bounced(**{**each, "action": Action(each["action"])}) for each in fields["recipients"])
+    return Bounce(**{**fields, "recipients": recipients, "reverse_paths": tuple(fields["reverse_paths"])})
 
 
 def _part(fields: dict[str, Any]) -> Part:

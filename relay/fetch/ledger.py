@@ -112,7 +112,7 @@ class Ledger:
 
     def __init__(self, facts: FactStore, slug: str) -> None:
         self._facts = facts
-        self._slug = slug
+        self.slug = slug
 
     async def mail(self, key: str) -> MailRecord | None:
         """What is known of a mail."""
@@ -142,7 +142,7 @@ class Ledger:
                 return
 
     def _key(self, key: str) -> str:
-        return f"{self._slug} {key}"
+        return f"{self.slug} {key}"
 
 
 async def history(facts: FactStore, slug: str, limit: int = 1000) -> list[MailRecord]:

@@ -15,6 +15,8 @@ from relay.fetch.reader import Reader
 from relay.fetch.sinks.offer import Offer, Sink, file_of
 from relay.fetch.unable import Unable, Unusable
 from relay.imap.session import Head
+from relay.incoming.returned import Found, Returns, describe
+from relay.mail.bounce import Bounce
 from relay.policy.company import After, Company
 from relay.policy.invoice.facts import Part
 from relay.policy.invoice.identity import Acquaintance, recognise
@@ -46,6 +48,7 @@ class Desk:
     clock: Clock
     events: EventSink
     unable: Unable
+    returns: Returns
 
 
 class MailDesk:
@@ -62,6 +65,8 @@ class MailDesk:
         Raises SinkError and SpoolError; the same mail can be given again after both.
         """
         contents = await self._desk.reader.read(mail)
+        if (about := await self._came_back(head, contents.bounce)) is not None:
+            return await self._note_left(head, record, about, parked=False)
         judgement = judge(contents.facts, self._taste)
         if not judgement.documents:
             if judgement.is_parked:
@@ -110,6 +115,15 @@ class MailDesk:
     def is_ours(self, head: Head) -> bool:
         """Whether a mail is a report of ours about another one."""
         return self._desk.unable.is_ours(head.message_id)
+
+    async def _came_back(self, head: Head, bounce: Bounce | None) -> str | None:
+        """Which mail of the company came back, once that is noted; None when none did."""
+        returns = self._desk.returns
+        tied = () if bounce is None else await returns.sent.find(self._desk.company.slug, bounce)
+        if bounce is None or not tied:
+            return None
+        await returns.note(Found(head.key, head.message_id, head.received), bounce, tied)
+        return describe(bounce, tied)
 
     async def _tell(self, head: Head, contents: Contents, judged: Judgement, reason: str, mail: bytes) -> None:
         if self._desk.settings.report != "parked":

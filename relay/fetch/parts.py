@@ -13,6 +13,7 @@ from relay.fetch.frames import Contents
 from relay.fetch.kinds import is_encrypted_text, is_entity, kind_of, pixels_of
 from relay.fetch.mime import MimeError, Parsed, clean_name, parse_mail
 from relay.fetch.pdf import read_pdf
+from relay.fetch.returns import read_return
 from relay.fetch.tnef import read_tnef
 from relay.fetch.unpack import Packed, UnpackError, signed_content, unzip, uudecode
 from relay.policy.invoice.facts import CONTAINERS, IMAGES, Flaw, Kind, MailFacts, Part
@@ -40,7 +41,7 @@ def read_mail(mail: bytes, limits: Limits) -> Contents:
         reading.parts.append(Part(len(reading.parts), Kind.MESSAGE, flaw=flaw))
         parsed = Parsed()
     facts = MailFacts(parsed.subject, reading.text[:_TEXT], tuple(reading.parts), parsed.message_id)
-    return Contents(facts, reading.data)
+    return Contents(facts, reading.data, read_return(mail))
 
 
 class _Reading:

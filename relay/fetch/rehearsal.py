@@ -12,6 +12,7 @@ from relay.config.settings import Mailboxes
 from relay.fetch.ledger import Ledger, MailRecord
 from relay.fetch.reader import Reader
 from relay.imap.session import Head, ImapSession
+from relay.incoming.returned import SentMail, describe
 from relay.policy.company import Mailbox
 from relay.policy.invoice.identity import Acquaintance, recognise
 from relay.policy.invoice.judge import judge
@@ -49,6 +50,7 @@ class Rehearsal:
     settings: Mailboxes
     ledger: Ledger
     reader: Reader
+    sent: SentMail
 
     async def run(self, session: ImapSession, *, since: date | None, beyond: int) -> AsyncIterator[Foreseen]:
         """What would become of the mails from a day on, or of those beyond a UID.
@@ -76,6 +78,9 @@ class Rehearsal:
 
     async def _judge(self, head: Head, body: bytes) -> Foreseen:
         contents = await self.reader.read(body)
+        tied = () if contents.bounce is None else await self.sent.find(self.ledger.slug, contents.bounce)
+        if contents.bounce is not None and tied:
+            return _foreseen(head, Fate.SKIPPED, reason=describe(contents.bounce, tied))
         judged = judge(contents.facts, Taste(self.settings.words, self.settings.enough))
         taken: list[str] = []
         reasons = [each.reason for each in judged.left if each.fate.value == "parked"]

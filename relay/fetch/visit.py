@@ -24,6 +24,7 @@ from relay.fetch.sinks.offer import Sink
 from relay.fetch.unable import Unable
 from relay.imap.faults import MailboxError, MailboxFault
 from relay.imap.session import Head, ImapSession, Opened
+from relay.incoming.returned import Returns
 from relay.policy.company import After, Company, Mailbox
 from relay.policy.invoice.facts import Flaw
 from relay.store.facts import FactStore
@@ -50,6 +51,7 @@ class Tools:
     reader: Reader
     bodies: asyncio.Semaphore
     unable: Unable
+    returns: Returns
 
 
 class Visit:
@@ -64,7 +66,7 @@ class Visit:
         self._orders = Orders(tools.facts, company.slug)
         settings, ledger = self._settings, self._ledger
         self._desk = MailDesk(
-            Desk(company, settings, sink, ledger, tools.reader, tools.clock, tools.events, tools.unable)
+            Desk(company, settings, sink, ledger, tools.reader, tools.clock, tools.events, tools.unable, tools.returns)
         )
 
     async def run(self, session: ImapSession) -> bool:

@@ -23,9 +23,11 @@ from imapclient.response_parser import parse_fetch_response
 from relay.imap.dialogue import Answer, DeniedError, Dialogue, Response, word
 from relay.imap.faults import Login, MailboxError, MailboxFault, Place
 from relay.imap.wire import TooMuchError, Wire
+from relay.mail.message import HeaderError, parse_header
 from relay.policy.bearer import GIVE_UP, MECHANISMS, first_response
 from relay.policy.busy import read_busy
 from relay.policy.company import After
+from relay.policy.kind import may_be_bounce
 
 KEYWORD = "$FastInput"
 _SMALL_TEXT = 64 * 1024
@@ -55,8 +57,8 @@ class Opened:
 class Head:
     """What is known of a mail before it is fetched.
 
-    `key` is the same for the same mail wherever it lies in the account; `only_text` says that nothing is attached;
-    `received` is in seconds since the epoch.
+    `key` is the same for the same mail wherever it lies in the account; `only_text` says that nothing is attached, and
+    that no mail system has written it; `received` is in seconds since the epoch.
     """
 
     uid: int
@@ -384,7 +386,8 @@ def _head(uid: int, told: Any) -> Head | None:
         received = told[b"INTERNALDATE"]
         digest = hashlib.sha256(b"%d\n" % size + b" ".join(bytes(fields).split())).hexdigest()
         at = received.timestamp() if isinstance(received, datetime) else 0.0
-        return Head(uid, digest[:40], _message_id(fields), size, at, _only_text(told.get(b"BODYSTRUCTURE")))
+        only_text = _only_text(told.get(b"BODYSTRUCTURE")) and not _may_be_bounce(fields)
+        return Head(uid, digest[:40], _message_id(fields), size, at, only_text)
     except (StopIteration, KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError):
         return None
 
@@ -396,6 +399,13 @@ def _message_id(fields: bytes) -> str:
         if name.strip().lower() == b"message-id":
             return "".join(each for each in value.decode("utf-8", "replace") if each.isprintable()).strip()[:300]
     return ""
+
+
+def _may_be_bounce(fields: bytes) -> bool:
+    try:
+        return may_be_bounce(parse_header(bytes(fields)))
+    except HeaderError:
+        return False
 
 
 def _only_text(structure: Any) -> bool:

@@ -72,16 +72,16 @@ async def take_bounces(
         return []
     found = list(tied.values())
     for each in found:
-        event = _event(each, bounce, arrival)
+        event = event_about(each, bounce, by=arrival.queue_id, at=arrival.at)
         examined.events.append(event)
         examined.findings["bounce"] = {"of": each.queue_id, "number": each.delivery.number, "type": event.type.value}
     return found
 
 
-async def note_dead(bounces: Sequence[Tied], examined: Examined, dead: DeadAddresses) -> None:
+async def note_dead(bounces: Sequence[Tied], events: Sequence[Event], dead: DeadAddresses) -> None:
     """Remember recipients who do not exist or complain; only what is sealed is believed. Raises SpoolError."""
     sealed = {(each.queue_id, each.delivery.number): each.delivery for each in bounces if each.is_sealed}
-    for event in examined.events:
+    for event in events:
         delivery = None if event.number is None else sealed.get((event.queue_id, event.number))
         if delivery is not None and _is_final(event):
             reason, status = str(event.data["class"]), str(event.data.get("status", ""))
@@ -122,7 +122,7 @@ async def _by_seal(local: str, case: _Case) -> Tied | None:
     for entry in await case.spool.find(queue_id):
         for delivery in entry.deliveries:
             if entry.message.queue_id == queue_id and delivery.number == number:
-                said = _said_of(delivery.recipient.address, case.bounce) or _first_failed(case.bounce)
+                said = said_of(delivery.recipient.address, case.bounce) or first_failed(case.bounce)
                 return Tied(queue_id, delivery, said, is_sealed=True)
     return None
 
@@ -131,7 +131,7 @@ def _submitted(company: str, bounce: Bounce, entries: Sequence[Entry]) -> Iterat
     """Mail of apps with that Message-ID, sent for that company to those recipients."""
     for entry in entries:
         for delivery in entry.deliveries:
-            said = _said_of(delivery.recipient.address, bounce)
+            said = said_of(delivery.recipient.address, bounce)
             if (
                 said is not None
                 and entry.message.origin is Origin.SUBMISSION
@@ -151,10 +151,10 @@ def _forwarded(address: Address, bounce: Bounce, entries: Sequence[Entry], case:
         message = entry.message
         if message.origin is Origin.MX and str(message.envelope.reverse_path or "").lower() == writer:
             for delivery in entry.deliveries:
-                yield Tied(message.queue_id, delivery, _first_failed(bounce), is_sealed=False)
+                yield Tied(message.queue_id, delivery, first_failed(bounce), is_sealed=False)
 
 
-def _said_of(address: Address, bounce: Bounce | None) -> Bounced | None:
+def said_of(address: Address, bounce: Bounce | None) -> Bounced | None:
     """What is said of that recipient by name."""
     for each in bounce.recipients if bounce is not None else ():
         if address in (_parsed(each.original), _parsed(each.final)):
@@ -162,7 +162,7 @@ def _said_of(address: Address, bounce: Bounce | None) -> Bounced | None:
     return None
 
 
-def _first_failed(bounce: Bounce | None) -> Bounced:
+def first_failed(bounce: Bounce | None) -> Bounced:
     """A host may know the recipient by another name; a failure among others counts first."""
     recipients = bounce.recipients if bounce is not None else ()
     failed = (each for each in recipients if each.action is Action.FAILED)
@@ -176,9 +176,10 @@ def _parsed(text: str) -> Address | None:
         return None
 
 
-def _event(tied: Tied, bounce: Bounce | None, arrival: Arrival) -> Event:
+def event_about(tied: Tied, bounce: Bounce | None, *, by: str, at: float) -> Event:
+    """What is noted in the timeline of the mail that a bounce is about; `by` names the bounce."""
     said = tied.said
-    data: dict[str, Json] = {"recipient": str(tied.delivery.recipient.address), "by": arrival.queue_id}
+    data: dict[str, Json] = {"recipient": str(tied.delivery.recipient.address), "by": by}
     if bounce is not None and bounce.feedback:
         kind = EventType.COMPLAINED
         data |= {"class": COMPLAINT, "feedback": bounce.feedback}
@@ -189,7 +190,7 @@ def _event(tied: Tied, bounce: Bounce | None, arrival: Arrival) -> Event:
         if said.action in (Action.FAILED, Action.DELAYED):
             meant = classify_bounce(said.status, said.text)
             data |= {"class": meant, "permanent": _is_permanent(said, meant)}
-    return Event(kind, arrival.at, tied.queue_id, tied.delivery.number, data)
+    return Event(kind, at, tied.queue_id, tied.delivery.number, data)
 
 
 def _is_final(event: Event) -> bool:

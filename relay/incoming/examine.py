@@ -70,7 +70,7 @@ class Examiner:
         with _step("bounce", arrival, examined):
             tied = await take_bounces(arrival, examined, judged, spool=self._spool, secrets=secrets)
         with _step("dead-addresses", arrival, examined):
-            await note_dead(tied, examined, DeadAddresses(lambda: self._spool.facts, self._clock))
+            await note_dead(tied, examined.events, DeadAddresses(lambda: self._spool.facts, self._clock))
         answers: list[Answer] = []
         with _step("answers", arrival, examined):
             answers = await find_answers(arrival, examined, judged, Threads(self._spool, domain, secrets))

@@ -17,6 +17,7 @@ from relay.mail.delivery_status import message_id_in, read_returned
 from relay.mail.parts import Part, read_header, value_of
 from relay.mail.report import Action
 from relay.mail.text import unescaped
+from relay.mail.thread import SENT
 from relay.policy.bounce_class import BounceClass, classify_bounce
 
 # A bounce begins with what it has to say; the mail that came back stands behind.
@@ -32,6 +33,7 @@ _PIECE = 200
 
 _TAG = re.compile(r"<(?:/?[a-z!][^<>]{0,2000})>", re.IGNORECASE)
 _RETURNED_ID = re.compile(r"^[ \t>]*message-id:(.{0,300})", re.IGNORECASE | re.MULTILINE)
+_RETURNED_MARK = re.compile(rf"^[ \t>]*{SENT}:(.{{0,300}})", re.IGNORECASE | re.MULTILINE)
 _WRITTEN_BY = re.compile(r"mailer-?daemon|postmaster|mail delivery|mail system", re.IGNORECASE)
 _ABOUT = re.compile(
     r"undeliver|returned (e-?)?mail|return(ed)? to sender|failure notice|delivery (status|failure|problem|incomplete)"
@@ -63,11 +65,14 @@ def guess_bounce(data: bytes, parts: tuple[Part, ...]) -> Bounce | None:
         if unnamed is None:
             return None
         recipients = (unnamed,)
-    message_id, reverse_paths = read_returned(parts)
-    if not message_id:
-        found = _RETURNED_ID.search(text)
-        message_id = message_id_in(found[1]) if found else ""
-    return Bounce(recipients, message_id, reverse_paths)
+    returned = read_returned(parts)
+    message_id = returned.message_id or _named(_RETURNED_ID, text)
+    return Bounce(recipients, message_id, returned.reverse_paths, sent=returned.sent or _named(_RETURNED_MARK, text))
+
+
+def _named(field: re.Pattern[str], text: str) -> str:
+    found = field.search(text)
+    return message_id_in(found[1]) if found else ""
 
 
 def _addresses(data: bytes) -> tuple[list[str], list[str]]:

@@ -44,13 +44,15 @@ class Bounced:
 class Bounce:
     """A whole bounce, or a complaint when `feedback` names its type (RFC 5965 3.5: "abuse", "fraud").
 
-    `message_id` (in angle brackets) and `reverse_paths` are of the mail that came back.
+    `message_id` (in angle brackets) and `reverse_paths` are of the mail that came back, and so is `sent`, our own mark
+    for a mail if it had one (in angle brackets).
     """
 
     recipients: tuple[Bounced, ...]
     message_id: str = ""
     reverse_paths: tuple[str, ...] = ()
     feedback: str = ""
+    sent: str = ""
 
 
 def clean(text: str, most: int = MOST_TEXT) -> str:

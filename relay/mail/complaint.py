@@ -21,9 +21,11 @@ def read_complaint(parts: tuple[Part, ...]) -> Bounce | None:
             header = read_header(part.body)
             recipient = clean_address(value_of(header, _JMRP))
             if recipient:
-                _, reverse_paths = read_returned(parts)
+                returned = read_returned(parts)
                 message_id = message_id_in(value_of(header, "message-id"))
-                return Bounce((_complainer(recipient),), message_id, reverse_paths, "abuse")
+                return Bounce(
+                    (_complainer(recipient),), message_id, returned.reverse_paths, "abuse", sent=returned.sent
+                )
     return None
 
 
@@ -33,13 +35,14 @@ def _feedback(part: Part, parts: tuple[Part, ...]) -> Bounce | None:
     if feedback in _NO_COMPLAINTS:
         return None
     recipients = [clean_address(value) for key, value in fields if key == "original-rcpt-to"][:_MOST_RECIPIENTS]
-    message_id, returned = read_returned(parts)
+    returned = read_returned(parts)
     told = clean_address(value_of(fields, "original-mail-from"))
     return Bounce(
         tuple(_complainer(each) for each in recipients if each),
-        message_id,
-        (told, *returned) if told else returned,
+        returned.message_id,
+        (told, *returned.reverse_paths) if told else returned.reverse_paths,
         feedback,
+        sent=returned.sent,
     )
 
 

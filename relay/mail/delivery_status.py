@@ -1,10 +1,12 @@
 """Reads reports about deliveries (RFC 3464, RFC 6533) as they are written out there. Never raises, linear, bounded."""
 
 import re
+from dataclasses import dataclass
 
 from relay.mail.bounce import Bounce, Bounced, clean, clean_address, refined, status_in
 from relay.mail.parts import Fields, Part, read_fields, read_header, value_of
 from relay.mail.report import Action
+from relay.mail.thread import SENT
 
 _KINDS = {"message/delivery-status", "message/global-delivery-status"}
 _RETURNED = {
@@ -40,18 +42,28 @@ def read_delivery_status(parts: tuple[Part, ...]) -> Bounce | None:
     recipients = tuple(reversed(told.values()))[:_MOST_RECIPIENTS]
     if not recipients:
         return None
-    message_id, reverse_paths = read_returned(parts)
-    return Bounce(recipients, message_id, reverse_paths)
+    returned = read_returned(parts)
+    return Bounce(recipients, returned.message_id, returned.reverse_paths, sent=returned.sent)
 
 
-def read_returned(parts: tuple[Part, ...]) -> tuple[str, tuple[str, ...]]:
-    """The Message-ID and the reverse path of the mail that came back, as far as its header is there."""
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What the header of a mail that came back says: its Message-ID, its reverse path, and our own mark for it."""
+
+    message_id: str = ""
+    reverse_paths: tuple[str, ...] = ()
+    sent: str = ""
+
+
+def read_returned(parts: tuple[Part, ...]) -> Returned:
+    """The mail that came back, as far as its header is there."""
     for part in parts:
         if part.kind in _RETURNED:
             header = read_header(part.body)
             path = clean_address(value_of(header, "return-path"))
-            return message_id_in(value_of(header, "message-id")), (path,) if path else ()
-    return "", ()
+            message_id, sent = (message_id_in(value_of(header, key)) for key in ("message-id", SENT))
+            return Returned(message_id, (path,) if path else (), sent)
+    return Returned()
 
 
 def message_id_in(text: str) -> str:

@@ -8,10 +8,22 @@ import re
 from collections.abc import Sequence
 
 from relay.mail.address import MAX_LOCAL, Address
-from relay.mail.message import Header
+from relay.mail.message import Header, fold
 from relay.mail.seal import TokenError, is_sealed, seal
 
-__all__ = ["TokenError", "answer_address", "answered_ids", "message_id_for", "parse_tag", "queue_id_in", "split_tag"]
+__all__ = [
+    "SENT",
+    "TokenError",
+    "answer_address",
+    "answered_ids",
+    "message_id_for",
+    "parse_tag",
+    "queue_id_in",
+    "sent_field",
+    "split_tag",
+]
+
+SENT = "relay-sent"
 
 _SEAL_LETTERS = 8
 _TAG = re.compile(rf"([A-Za-z0-9_-]{{1,30}})\.([A-Za-z2-7]{{{_SEAL_LETTERS}}})", re.ASCII)
@@ -24,6 +36,14 @@ _MOST_IDS = 6
 def message_id_for(queue_id: str, *, domain: str, secrets: Sequence[bytes]) -> str:
     """The Message-ID, without brackets, that a mail gets from us when it has none; the first secret seals it."""
     return f"{_tag(queue_id, secrets[0])}@{domain}"
+
+
+def sent_field(queue_id: str, *, domain: str, secrets: Sequence[bytes]) -> bytes:
+    """The whole field, with its CRLF, that names a mail by the same form: whoever shows it again has seen the mail.
+
+    For mail whose bounces do not come to us: its Message-ID may be the app's, and some hosts write another one.
+    """
+    return fold(f"Relay-Sent: <{message_id_for(queue_id, domain=domain, secrets=secrets)}>".encode("ascii"))
 
 
 def answer_address(alias: Address, queue_id: str, *, secrets: Sequence[bytes]) -> Address:

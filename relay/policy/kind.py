@@ -92,6 +92,11 @@ def judge_kind(header: Header, way: Way) -> Judgement:
     return _defined(header) or _made_up(header, way) or _returned(header, way) or _for_many(header) or _weak(header)
 
 
+def may_be_bounce(header: Header) -> bool:
+    """Whether a mail may be a bounce or a complaint; its reverse path is not known any more, as in a mailbox."""
+    return judge_kind(header, Way(null=True)).kind in (Kind.BOUNCE, Kind.COMPLAINT)
+
+
 def _defined(header: Header) -> Judgement | None:
     """What standards define: reports (RFC 6522) and Auto-Submitted (RFC 3834 5)."""
     content_type = _value(header, "content-type")

@@ -42,5 +42,38 @@ def test_a_mail_without_documents_says_why(place):
     assert ended.out == "subject: hello\nnothing would be taken: there is nothing attached\n"
 
 
+BOUNCE = b"""\
+From: MAILER-DAEMON@smtp.bakery.example
+Subject: Undelivered
+Content-Type: multipart/report; report-type=delivery-status; boundary=x
+
+--x
+
+Sorry.
+--x
+Content-Type: message/delivery-status
+
+Final-Recipient: rfc822; anna@customer.example
+Action: failed
+Status: 5.1.1
+
+--x
+Content-Type: text/rfc822-headers
+
+Message-ID: <1@app.example>
+
+--x--
+"""
+
+
+def test_a_bounce_says_of_which_mail_it_is(place):
+    (place.path / "m.eml").write_bytes(BOUNCE)
+    said = "bounce of mail <1@app.example> to anna@customer.example (address-gone)"
+    ended = place.run("mailbox", "explain", "m.eml")
+    assert ended.code == 1
+    assert f"{said}: nothing is taken when that mail was sent from here" in ended.out
+    assert place.run("mailbox", "explain", "m.eml", "--json").json["bounce"] == said
+
+
 def test_a_file_that_is_not_there_is_said(place):
     assert place.run("mailbox", "explain", "m.eml").code == 2

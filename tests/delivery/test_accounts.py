@@ -7,13 +7,14 @@ from typing import Self
 import pytest
 
 from relay.events import EventType
-from relay.mail.address import Address
+from relay.facts.dead_addresses import DeadAddresses
+from relay.mail.address import Address, parse_address
 from relay.policy.pacing import Pace
 from relay.sandbox.certificates import Authority
 from relay.sandbox.scripted_peer import Say, Script, ScriptedPeer
 from relay.store.spool import State
 
-from .house import DAY, DOMAIN, House, server_at, with_server
+from .house import ANNA, DAY, DOMAIN, House, server_at, with_server
 
 EHLO = Say("250-peer.example\r\n250-STARTTLS\r\n250-PIPELINING\r\n250 AUTH PLAIN")
 WRONG = Script(ehlo=EHLO, auth=Say("535 5.7.8 Wrong"))
@@ -52,6 +53,16 @@ class Account:
     @property
     def logins(self) -> int:
         return sum(line.startswith("AUTH") for record in self.peer.records for line in record.lines)
+
+
+async def test_that_an_own_server_takes_mail_says_nothing_about_the_recipient(house, tmp_path):
+    async with Account(house, tmp_path, RIGHT) as account:
+        web = {"networks": ["10.0.0.0/8"], "companies": "all", "dead_addresses": "refuse"}
+        house.configure(house.companies[0], delivery={"connections_idle": "1ms"}, apps={"web": web})
+        dead = DeadAddresses(lambda: house.spool.facts, house.clock)
+        await dead.note("own", parse_address(ANNA), "address-gone", "5.1.1")
+        assert await account.state(await account.send()) is State.DELIVERED
+        assert await dead.of("own", parse_address(ANNA)) is not None
 
 
 async def test_a_refused_login_holds_mail_and_is_not_repeated(house, tmp_path):

@@ -14,8 +14,9 @@ from relay.mail.address import Address
 from relay.mail.dkim import Signer
 from relay.mail.envelope import Body, Notify, Recipient, Ret
 from relay.mail.loop import forwarded_field
+from relay.mail.message import parse_header
 from relay.mail.srs import srs_reverse
-from relay.mail.thread import message_id_for, parse_tag, split_tag
+from relay.mail.thread import SENT, message_id_for, parse_tag, queue_id_in, split_tag
 from relay.mail.verp import parse_bounce
 from relay.policy.authentication import ArcFinding, Authentication, DmarcFinding, Result, unknown
 from relay.policy.decision import Decision, Name, ReversePath
@@ -81,6 +82,13 @@ async def test_in_its_own_name_the_author_is_the_envelope_too(house, name, serve
     assert b'From: "Web" <info@bakery.example>\r\n' in octets
     assert b"Reply-To" not in octets
     assert b"Bcc" not in octets
+
+
+async def test_mail_whose_bounces_go_to_the_company_is_marked_as_ours(house):
+    octets, outgoing = await whole(house, Decision(Name.OWN_SERVER, INFO, ReversePath.AUTHOR))
+    mark = parse_header(octets.partition(b"\r\n\r\n")[0] + b"\r\n").first(SENT).value.decode()
+    assert queue_id_in(mark, domain=DOMAIN, secrets=(SECRET,)) == outgoing.message.queue_id
+    assert b"Relay-Sent" not in (await whole(house, AS_ALIAS))[0]
 
 
 OPEN = Authentication(dmarc=DmarcFinding(author="customer.example"))

@@ -58,7 +58,7 @@ async def test_mail_goes_through_the_companys_server(relay: Relay, world: World)
     received = await world.wait_for("kantoor@klant.example", 60)
     wanted = with_author(CONTENT, f"Studio Noord <{STUDIO_USER}>")
     assert received.offer.content.endswith(wanted)
-    assert field_names(received.offer.content.removesuffix(wanted)) == ["Received", "Received"]
+    assert field_names(received.offer.content.removesuffix(wanted)) == ["Received", "Relay-Sent", "Received"]
     assert received.offer.reverse_path == STUDIO_USER
     assert (received.offer.peer, received.verdicts.spf, received.verdicts.aligned) == (ADDRESS, "pass", True)
     delivered = await relay.event("delivered")

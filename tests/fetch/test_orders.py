@@ -12,6 +12,7 @@ from relay.fetch.ledger import Ledger, Stage, history, mails_named
 from relay.fetch.orders import ORDER, Order, Orders, Wish, wanted
 from relay.fetch.reader import Reader
 from relay.fetch.rehearsal import Fate, Rehearsal
+from relay.incoming.returned import SentMail
 from relay.policy.company import After
 from tests.e2e.until import until
 
@@ -208,7 +209,8 @@ async def test_a_rehearsal_says_what_would_become_of_each_mail_and_changes_nothi
     state, before = await house.state(), await everything(house)
     session, reader = await Door(lambda: house.active, None, None).open(house.company.mailbox), Reader()
     settings = house.active.snapshot.settings.mailboxes
-    rehearsal = Rehearsal(house.company.mailbox, settings, Ledger(house.spool.facts, "bakery"), reader)
+    sent = SentMail(lambda: house.active, house.spool)
+    rehearsal = Rehearsal(house.company.mailbox, settings, Ledger(house.spool.facts, "bakery"), reader, sent)
     new = [each async for each in rehearsal.run(session, since=None, beyond=state.uid)]
     every = [each async for each in rehearsal.run(session, since=day(86400), beyond=0)]
     await session.close()

@@ -277,6 +277,34 @@ def test_what_was_read_survives_the_way_to_the_parent():
     assert read_contents(b"".join(write_contents(contents))) == contents
 
 
+RETURNED = b"Relay-Sent: <id01.abcdefgh@my.relay.example>\r\nMessage-ID: <1@app.example>\r\n"
+BOUNCE = (
+    b"Content-Type: multipart/report; report-type=delivery-status; boundary=x\r\n\r\n--x\r\n\r\nSorry.\r\n"
+    b"--x\r\nContent-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; a@b.example\r\nAction: failed\r\n"
+    b"Status: 5.1.1\r\n\r\n--x\r\nContent-Type: text/rfc822-headers\r\n\r\n%b\r\n--x--\r\n" % RETURNED
+)
+
+
+def test_what_came_back_is_read_along():
+    contents = read(BOUNCE)
+    assert contents.bounce is not None
+    assert (contents.bounce.message_id, contents.bounce.sent) == ("<1@app.example>", "<id01.abcdefgh@my.relay.example>")
+    assert read_contents(b"".join(write_contents(contents))) == contents
+
+
+def test_what_a_person_writes_about_a_bounce_is_none():
+    text = "<anna@customer.example>: 550 5.1.1 User unknown\n" + RETURNED.decode()
+    assert read(mail(subject="Undelivered mail", text=text)).bounce is None
+
+
+@given(st.binary(max_size=400), st.integers(0, len(BOUNCE)))
+@settings(max_examples=60, deadline=None)
+def test_a_damaged_bounce_raises_nothing(data, at):
+    for damaged in (BOUNCE[:at] + data, data + BOUNCE[at:], b"From: mailer-daemon@x.example\r\n" + data):
+        contents = read(damaged)
+        assert read_contents(b"".join(write_contents(contents))) == contents
+
+
 HOSTILE = st.sampled_from(
     [pdf(), ubl(), cii(), png(), zipped(f__pdf=pdf()), tnef("f.pdf", b"x"), smime(b"A: b\r\nFrom: c\r\n\r\nd")]
 )

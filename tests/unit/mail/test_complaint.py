@@ -21,9 +21,11 @@ def test_a_complaint_says_who_complains_about_what():
     complaint = arf(
         "Feedback-Type: Abuse\nOriginal-Mail-From: <b+q.0.seal@relay.example>\nOriginal-Rcpt-To: <jan@b.example>\n"
         "Original-Rcpt-To: <piet@b.example>\nOriginal-Envelope-Id: E1\n",
-        "Return-Path: <b+q.0.seal@relay.example>\nMessage-ID: <inv-1@app.example>\n",
+        "Return-Path: <b+q.0.seal@relay.example>\nMessage-ID: <inv-1@app.example>\n"
+        "Relay-Sent: <q.seal@relay.example>\n",
     )
     assert complaint is not None
+    assert complaint.sent == "<q.seal@relay.example>"
     assert complaint.feedback == "abuse"
     assert [(each.final, each.action) for each in complaint.recipients] == [
         ("jan@b.example", Action.DELIVERED),

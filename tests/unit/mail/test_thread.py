@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from relay.mail.address import Address, parse_address
 from relay.mail.message import parse_header
 from relay.mail.thread import (
+    SENT,
     TokenError,
     answer_address,
     answered_ids,
     message_id_for,
     parse_tag,
     queue_id_in,
+    sent_field,
     split_tag,
 )
 
@@ -35,6 +37,14 @@ def test_what_we_gave_a_mail_names_it_again(queue_id):
     assert parse_address(str(address)) == address
     base, tag = split_tag(address.local.upper())
     assert (base, parse_tag(tag, secrets=SECRETS)) == ("BAKERY", queue_id.lower())
+
+
+@given(queue_ids)
+def test_the_mark_of_a_mail_whose_bounces_go_elsewhere_names_it(queue_id):
+    header = parse_header(sent_field(queue_id, domain=DOMAIN, secrets=SECRETS))
+    mark = header.first(SENT).value.decode()
+
+    assert queue_id_in(mark.strip(), domain=DOMAIN, secrets=SECRETS) == queue_id.lower()
 
 
 def test_secrets_change_over_time():

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from relay.mail.message import parse_header
 from relay.policy.away import says_away
-from relay.policy.kind import Judgement, Kind, Way, judge_kind
+from relay.policy.kind import Judgement, Kind, Way, judge_kind, may_be_bounce
 
 PERSON = Way(null=False)
 NULL = Way(null=True)
@@ -152,6 +152,14 @@ def test_complaints_and_receipts():
     assert judge("Content-Type: multipart/report; report-type=feedback-report").kind is Kind.COMPLAINT
     assert judge("Content-Type: multipart/report; report-type=disposition-notification").kind is Kind.RECEIPT
     assert judge("Content-Type: message/disposition-notification").kind is Kind.RECEIPT
+
+
+def test_in_a_mailbox_what_mail_systems_write_may_be_a_bounce():
+    for author in ("MAILER-DAEMON@mx.example", "Postmaster <postmaster@mx.example>"):
+        assert may_be_bounce(parse_header(f"From: {author}\r\n".encode()))
+    assert may_be_bounce(parse_header(b"Content-Type: multipart/report; report-type=feedback-report\r\n"))
+    for lines in (b"From: jan@customer.example\r\n", b"From: postmaster@x.example\r\nSubject: Out of office\r\n"):
+        assert not may_be_bounce(parse_header(lines))
 
 
 def test_our_own_mark_goes_before_everything():
