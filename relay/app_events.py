@@ -18,7 +18,7 @@ _STORED = (
     *("host", "tls", "trust", "reply", "text", "status", "phase", "unknown"),
     *("attempt", "next_attempt", "seconds"),
     *("class", "permanent", "action", "feedback"),
-    *("writer", "kind", "tie", "warnings"),
+    *("writer", "kind", "tie", "warnings", "evidence"),
 )
 # What the class of a failure means, for people: made when it is told, so that better words serve old events too.
 _WORDED = ("explanation", "advice")

@@ -173,6 +173,8 @@ def _lines(step: "Step") -> Iterator[str]:
     if step.refusal is not None:
         yield f"  refused: {step.refusal}"
         return
+    if step.supposed:
+        yield f"  supposed       {step.supposed} (it is not signed, and comes from a host that this domain allows)"
     match step.choice:
         case None:
             yield "  one of our return addresses: what comes back goes to the company whose mail it was"
@@ -251,6 +253,8 @@ def _as_json(step: "Step") -> Json:
         "refusal": None if step.refusal is None else str(step.refusal),
         "goes_out": _goes_out(step),
     }
+    if step.supposed:
+        told["supposed"] = step.supposed
     if isinstance(step.choice, Decision) and step.way is not None:
         told |= _departure_as_json(step.choice, step.way)
     elif isinstance(step.choice, Hold | Wait):

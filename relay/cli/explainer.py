@@ -31,6 +31,8 @@ from relay.policy.company import Company
 from relay.policy.confirmation import hold_key
 from relay.policy.decision import Choice, Decision, Hold, ReversePath
 from relay.policy.evidence import bounce_domain
+from relay.policy.evidence_words import describe_evidence
+from relay.policy.forward import read_evidence
 from relay.policy.outcome import Outcome, classify
 from relay.policy.prediction import Prediction, predict_alias, predict_own_domain, predict_own_server
 from relay.store.spool import Content, Delivery, Message, Origin, State
@@ -60,7 +62,7 @@ class Step:
 
     `apps` may submit it; `refusal` is the answer when it is not taken in. `choice` is None then, and for our own
     return addresses, where it depends on the mail that comes back. `predictions` say what the receiver would compute
-    for each name that a company's mail might go out in.
+    for each name that a company's mail might go out in. `supposed` says what mail from outside is taken to prove.
     """
 
     origin: Origin
@@ -70,6 +72,7 @@ class Step:
     choice: Choice | None = None
     way: Way | None = None
     predictions: tuple[Prediction, ...] = ()
+    supposed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,8 @@ class Explainer:
             return Step(Origin.MX)
         unsigned = await self._without_signature(sender)
         step = await self._step(Origin.MX, sender, recipient, company=admitted.company, findings=unsigned)
+        evidence = read_evidence(unsigned)
+        step = replace(step, supposed="" if evidence is None else next(describe_evidence(evidence)))
         if isinstance(step.choice, Decision) and step.choice.via and sender is not None:
             signed = f"a mail that {sender.domain} has signed goes unchanged"
             step = replace(step, choice=replace(step.choice, reasons=(*step.choice.reasons, signed)))

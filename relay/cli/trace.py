@@ -59,7 +59,7 @@ def _as_json(journey: Journey) -> Json:
         {"at": timestamp(event.at), "type": event.type.value, "number": event.number, "data": dict(event.data)}
         for event in events
     ]
-    return {**entry_as_json(entry), "events": told}
+    return {**entry_as_json(entry), "findings": dict(entry.message.findings), "events": told}
 
 
 def _print_list(journeys: Sequence[Journey]) -> None:
@@ -89,12 +89,28 @@ def _print_journey(entry: Entry, events: Sequence[Event]) -> None:
     judged = kind_in(message.findings)
     if judged is not None:
         say(f"  {judged.kind.value}: {judged.reason}")
+    for line in _findings(message.findings):
+        say(f"  {line}")
     recipients = {delivery.number: str(delivery.recipient.address) for delivery in entry.deliveries}
     for event in events:
         whom = "" if event.number is None else recipients.get(event.number, str(event.number))
         say(f"{clock_time(event.at)}  {event.type.value:<10} {whom}".rstrip())
         for line in describe(event):
             say(f"    {line}")
+
+
+def _findings(findings: Mapping[str, Json]) -> Iterator[str]:
+    """What was found out about a mail from outside when it came in."""
+    from relay.policy.evidence_words import describe_evidence
+    from relay.policy.forward import read_evidence
+
+    evidence = read_evidence(findings)
+    if evidence is not None:
+        yield from describe_evidence(evidence)
+    warnings = findings.get("warnings")
+    for warning in warnings if isinstance(warnings, list) else ():
+        if isinstance(warning, dict):
+            yield f"warning: {warning.get('text', '')} ({warning.get('code', '')})"
 
 
 def describe(event: Event) -> Iterator[str]:
@@ -138,6 +154,9 @@ def _describe_answer(data: Mapping[str, Json]) -> Iterator[str]:
         warnings = data.get("warnings")
         careful = f", with warnings: {', '.join(map(str, warnings))}" if isinstance(warnings, list) else ""
         yield f"{data.get('kind', '')} from {data['writer']}, known by its {data.get('tie', '')}{careful}"
+    evidence = data.get("evidence")
+    if isinstance(evidence, dict):
+        yield ", ".join(f"{name} {value}" for name, value in evidence.items())
     if data.get("by"):
         yield f"by {data['by']}"
 

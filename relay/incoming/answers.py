@@ -14,6 +14,8 @@ from relay.incoming.kind import writer_of
 from relay.mail.address import Address
 from relay.mail.thread import TokenError, answered_ids, parse_tag, queue_id_in, split_tag
 from relay.mail.verp import is_bounce_local, parse_bounce
+from relay.policy.evidence_words import evidence_in_short
+from relay.policy.forward import read_evidence
 from relay.policy.kind import Judgement, Kind
 from relay.store.spool import Entry, Origin, Spool
 
@@ -75,6 +77,8 @@ def tell_answers(
             "kind": judged.kind.value,
             "tie": answer.tie,
         }
+        if (found := read_evidence(examined.findings)) is not None:
+            data["evidence"] = dict(evidence_in_short(found))
         if signs := warnings.get(answer.company):
             data["warnings"] = list(signs)
         examined.events.append(Event(EventType.REPLIED, arrival.at, answer.queue_id, answer.number, data))

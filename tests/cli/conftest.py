@@ -4,15 +4,16 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 from relay.cli import main
 from relay.clock import SystemClock
-from relay.events import Event, EventType
+from relay.events import Event, EventType, Json
 from relay.mail.address import parse_address
 from relay.mail.envelope import Envelope, Recipient
 from relay.store.spool import Acceptance, Change, Message, Origin, Selection, State
@@ -110,6 +111,7 @@ class Store:
         company: str = "bakkerij-peeters",
         header: bytes = b"Subject: x\r\n",
         message_id: str = "",
+        findings: Mapping[str, Json] = MappingProxyType({}),
     ):
         """Accept a message that `app` submitted for these recipients."""
         writer = self.spool.writer()
@@ -129,6 +131,7 @@ class Store:
             message_id=message_id or f"<{queue_id}@app.example>",
             envelope=envelope,
             content=content,
+            findings=findings,
         )
         arrival = {
             "origin": "submission",

@@ -174,6 +174,9 @@ def test_an_answer_whose_author_could_not_be_believed_goes_out_in_our_name(world
     assert "streng.example asks for p=reject" in step["reasons"][1]
     assert step["reasons"][2] == "a mail that streng.example has signed goes unchanged"
     said = world.run("explain", *answer).out
+    supposed = "it is from streng.example, as SPF of streng.example proves"
+    assert step["supposed"] == supposed
+    assert f"supposed       {supposed} (it is not signed" in said
     assert "From           the author's name via Bakkerij Peeters BV bakkerij-peeters@my.relay.example" in said
 
 

@@ -3,6 +3,7 @@
 import time
 
 from relay.events import Event, EventType
+from relay.policy.authentication import Authentication, DkimFinding, DmarcFinding, Result, SpfFinding
 from relay.store.spool import State
 
 
@@ -48,15 +49,42 @@ async def test_a_journey_tells_what_came_in_and_how_it_went_out(place, store):
         assert words in ended.out
 
 
+async def test_what_a_mail_from_outside_proves_is_told(place, store):
+    evidence = Authentication(
+        SpfFinding(Result.PASS, "klant.example"),
+        dkim=(DkimFinding(Result.FAIL, "klant.example", "s1", reason="the body was changed"),),
+        dmarc=DmarcFinding(Result.PASS, "klant.example", aligned_by="spf:klant.example"),
+    )
+    findings = {
+        "kind": {"kind": "person", "reason": "nothing says that a program wrote it", "sure": True},
+        "evidence": evidence.to_json(),
+        "warnings": [{"code": "new-account", "text": "an account number that is new here", "company": "shop"}],
+    }
+    await store.put("a1", "piet@klant.example", findings=findings)
+    said = (await place.ask("trace", "a1")).out
+    for line in (
+        "person: nothing says that a program wrote it",
+        "it is from klant.example, as SPF of klant.example proves",
+        "SPF: pass for klant.example",
+        "DKIM: fail for klant.example (s1): the body was changed",
+        "warning: an account number that is new here (new-account)",
+    ):
+        assert f"  {line}\n" in said
+    (told,) = (await place.ask("trace", "a1", "--json")).json
+    assert told["findings"] == findings
+
+
 async def test_an_answer_is_told_with_what_it_is(place, store):
     await store.put("a1", "piet@klant.example", leased=True)
     data = {"by": "b2", "writer": "piet@klant.example", "kind": "auto-reply", "tie": "tag", "warnings": ["look-alike"]}
+    data["evidence"] = {"dmarc": "fail", "author": "klant.example"}
     replied = Event(EventType.REPLIED, time.time(), "a1", 0, data)
     text = {"warnings": ["look-alike"], "text": "k1ant.example looks like klant.example and is not"}
     await store.settle("a1", State.DELIVERED, replied, Event(EventType.SUSPICIOUS, time.time(), "a1", None, text))
     said = (await place.ask("trace", "a1")).out
     assert "auto-reply from piet@klant.example, known by its tag, with warnings: look-alike" in said
     assert "by b2" in said
+    assert "dmarc fail, author klant.example\n" in said
     assert "k1ant.example looks like klant.example and is not\n" in said
 
 

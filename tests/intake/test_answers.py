@@ -45,7 +45,15 @@ async def test_by_the_message_id_that_the_app_gave(front):
 
     (event,) = await replied(front, queue_id)
     assert event.number == 0
-    assert event.data == {"by": by, "writer": "anna@customer.example", "kind": "person", "tie": "message-id"}
+    evidence = event.data["evidence"]
+    assert (evidence["author"], evidence["dmarc"]) == ("customer.example", "none")
+    assert event.data == {
+        "by": by,
+        "writer": "anna@customer.example",
+        "kind": "person",
+        "tie": "message-id",
+        "evidence": evidence,
+    }
     assert (await front.message(by)).findings["answers"] == [
         {"queue_id": queue_id, "number": 0, "company": "bakery", "tie": "message-id"}
     ]

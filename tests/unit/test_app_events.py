@@ -73,6 +73,14 @@ def test_every_event_is_as_the_schema_says(kind: EventType) -> None:
         "tls": None,
         "ip": "192.0.2.1",
         "by": "account:user@host:0123",
+        "evidence": {
+            "dmarc": "pass",
+            "spf": "none",
+            "dkim": "pass",
+            "arc": "none",
+            "author": "x.example",
+            "by": "dkim:x",
+        },
     }
     events = told_together([stored(kind, **data)])
     check(json.loads(json.dumps(events)), SCHEMA)
