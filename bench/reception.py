@@ -27,6 +27,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from relay.authn.claimed import Claimed
 from relay.clock import SystemClock
 from relay.config.keyring import Active, Keyring
 from relay.config.settings import Settings
@@ -112,7 +113,7 @@ class Silent:
 class NoLook(Examiner):
     """Takes mail as it is."""
 
-    async def examine(self, _arrival: Arrival) -> Examined:
+    async def examine(self, _arrival: Arrival, _claimed: Claimed) -> Examined:
         return Examined()
 
 

@@ -198,6 +198,10 @@ class Resolver:
         hosts.sort(key=lambda record: record.preference)
         return MailHosts(MailStatus.FOUND, tuple(hosts), f"MX of {domain}", mx.expires, mx.authenticated)
 
+    def known_txt(self, name: str) -> Answer[bytes] | None:
+        """What `lookup_txt` would give at once, without asking anybody; None when it has to be asked for."""
+        return self._known(name, "TXT")
+
     def forget(self) -> None:
         """Drop every remembered answer, so that the next question of each kind is asked anew."""
         self._cache.clear()

@@ -6,9 +6,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from fuzz.pieces import Pieces
 from relay.authn.arc import vouching_sealer
-from relay.incoming.evidence import bodies_for
+from relay.authn.claimed import read_claimed
 from relay.mail.arc_chain import MOST_SETS, ChainError, read_chain, results_payload, seal_text
 from relay.mail.arc_seal import Sealing, seal_header
+from relay.mail.body_forms import BodyHashes
 from relay.mail.dkim import Signer
 from relay.mail.message import HeaderError, parse_header
 
@@ -38,7 +39,7 @@ def check(data: bytes) -> None:
         header = parse_header(pieces.rest())
     except HeaderError:
         return
-    bodies_for(header)
+    BodyHashes(read_claimed(header).forms)
     try:
         sets = read_chain(header)
     except ChainError as error:

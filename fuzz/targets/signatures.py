@@ -5,7 +5,8 @@ from functools import cache
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from fuzz.pieces import Pieces
-from relay.incoming.evidence import bodies_for
+from relay.authn.claimed import read_claimed
+from relay.mail.body_forms import BodyHashes
 from relay.mail.dkim import Signer, relaxed
 from relay.mail.dkim_key import PublicKey, Unusable, read_key
 from relay.mail.dkim_signature import MOST_FIELD, MOST_SIGNATURES, Signature, SignedText, choose, relaxed_field
@@ -65,7 +66,7 @@ def _read(block: bytes) -> None:
         header = parse_header(block)
     except HeaderError:
         return
-    bodies_for(header)
+    BodyHashes(read_claimed(header).forms)
     found = choose(header, _AUTHORS)
     assert len(found) <= MOST_SIGNATURES
     text = SignedText(header)

@@ -1,13 +1,14 @@
 """Whether the signatures of a mail hold (DKIM), as far as the DNS says now.
 
-In charge of asking for keys, each once and all at the same time, and of the verdict for each signature. What a
+In charge of asking for keys and of the verdict for each signature. What a
 signature says of itself is `relay.mail.dkim_signature`, keys are `relay.mail.dkim_key`. RFC 6376 6.1, RFC 8301.
 """
 
 import asyncio
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from relay.authn.settled import Question
 from relay.dns import Answer, Resolver, Status
 from relay.mail.body_forms import BodyForm, BodySeen
 from relay.mail.dkim_key import PublicKey, Unusable, read_key
@@ -20,11 +21,9 @@ Keys = Mapping[str, Answer[bytes]]
 Bodies = Mapping[BodyForm, BodySeen]
 
 
-async def find_keys(names: Iterable[str], resolver: Resolver, *, time_limit: float) -> Keys:
-    """The answers for all names at which keys are said to be; one that takes longer (in seconds) is a temporary one."""
-    unique = list(dict.fromkeys(names))
-    answers = await asyncio.gather(*(_find_key(name, resolver, time_limit) for name in unique))
-    return dict(zip(unique, answers, strict=True))
+def ask_key(name: str, resolver: Resolver, *, time_limit: float) -> Question[Answer[bytes]]:
+    """The answer for a name at which a key is said to be; one that takes longer (in seconds) is a temporary one."""
+    return resolver.known_txt(name) or _find_key(name, resolver, time_limit)
 
 
 async def _find_key(name: str, resolver: Resolver, time_limit: float) -> Answer[bytes]:

@@ -45,12 +45,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SpfResult:
-    """What the domain says about one address."""
+    """What the domain says about one address.
+
+    `is_general`: until `expires`, this holds whatever the local part of the sender and HELO are.
+    """
 
     verdict: Verdict
     reason: str  # plain words
     domain: str
     expires: float  # epoch seconds: when the first of the answers behind it runs out; 0 when it stands on none
+    is_general: bool = False
 
 
 async def evaluate(ip: str, sender: str, helo: str, resolver: Resolver, *, time_limit: float = TIME_LIMIT) -> SpfResult:
@@ -103,15 +107,25 @@ class _Evaluation:
         if _may_be_asked(first[0]) and "." in first[0]:
             answer = self._answers[first] = await _lookup(first, resolver)
             if _is_without_record(answer):
-                return SpfResult(Verdict.NONE, self._reason(Verdict.NONE, None, ""), self._domain, self.expires)
+                reason = self._reason(Verdict.NONE, None, "")
+                return SpfResult(Verdict.NONE, reason, self._domain, self.expires, is_general=True)
         while True:  # every round brings at least one new answer, and pyspf's limits bound what it can ask for
             # Only the length of what a stranger has published can make a pass long; then it must not hold up others.
             is_short = sum(map(_length, self._answers.values())) < MAX_INLINE
             verdict, reason, missing = self._pass() if is_short else await asyncio.to_thread(self._pass)
             if not missing:
-                return SpfResult(verdict, reason, self._domain, self.expires)
+                is_general = verdict is not Verdict.TEMPERROR and not self._has_macros()
+                return SpfResult(verdict, reason, self._domain, self.expires, is_general)
             answers = await asyncio.gather(*(_lookup(question, resolver) for question in missing))
             self._answers.update(zip(missing, answers, strict=True))
+
+    def _has_macros(self) -> bool:
+        """Whether anything that was looked up may depend on more than address and domain (RFC 7208 7)."""
+        return any(
+            isinstance(record, bytes) and b"%" in record
+            for answer in self._answers.values()
+            for record in answer.records
+        )
 
     def _pass(self) -> tuple[Verdict, str, list[_Question]]:
         missing: list[_Question] = []

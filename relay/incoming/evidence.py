@@ -1,16 +1,14 @@
 """Finds out what a mail from another server can prove, and keeps that with it; refuses what nobody wants."""
 
-from contextlib import suppress
+from dataclasses import dataclass, field
 
-from relay.authn.arrivals import MOST_AUTHORS, Claims, authenticate, author_domains
+from relay.authn.arrivals import Claims, authenticate
+from relay.authn.claimed import Claimed
+from relay.authn.remembered import Verdicts
 from relay.config.snapshot import Snapshot
 from relay.dns import Resolver
 from relay.incoming.arrival import Arrival, Examined
 from relay.mail.address import Address
-from relay.mail.arc_chain import ChainError, read_chain
-from relay.mail.body_forms import BodyHashes
-from relay.mail.dkim_signature import Signature, choose
-from relay.mail.message import Header
 from relay.mail.reply import Reply
 from relay.mail.verp import is_bounce_local, is_srs_local
 from relay.policy.company import Company
@@ -19,18 +17,16 @@ from relay.policy.spoof import Spoofed, refuse_spoofed
 SECTION = "evidence"
 
 
-def bodies_for(header: Header) -> BodyHashes:
-    """The hashes of the body that the signatures in `header` ask for, to be computed while it streams in."""
-    chosen = choose(header, (author_domains(header) or ())[:MOST_AUTHORS])
-    forms = [each.body_form for each in chosen if isinstance(each, Signature)]
-    # A chain that is none fails whatever the body is.
-    with suppress(ChainError):
-        forms += [each.message.body_form for each in reversed(read_chain(header))]
-    return BodyHashes(forms)
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where evidence is found: the DNS, and what is still true of what was found for earlier mails."""
+
+    resolver: Resolver
+    verdicts: Verdicts = field(default_factory=Verdicts)
 
 
 async def find_evidence(
-    arrival: Arrival, examined: Examined, *, resolver: Resolver, snapshot: Snapshot
+    arrival: Arrival, examined: Examined, claimed: Claimed, *, sources: Sources, snapshot: Snapshot
 ) -> Reply | None:
     """Note what was found; the answer when everybody the mail is for refuses such mail."""
     claims = Claims(
@@ -38,10 +34,12 @@ async def find_evidence(
         helo=arrival.helo,
         reverse_path=arrival.envelope.reverse_path,
         header=arrival.header,
+        claimed=claimed,
         bodies=arrival.bodies,
         now=arrival.at,
     )
-    found = await authenticate(claims, resolver, trusted=snapshot.settings.authentication.trusted_sealers)
+    trusted = snapshot.settings.authentication.trusted_sealers
+    found = await authenticate(claims, sources.resolver, verdicts=sources.verdicts, trusted=trusted)
     examined.findings[SECTION] = found.to_json()
     wishes = (
         wish_of(snapshot, snapshot.company(slug) if slug else None, recipient.address)

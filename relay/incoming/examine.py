@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import structlog
 
+from relay.authn.claimed import Claimed
 from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.dns import Resolver
@@ -17,7 +18,7 @@ from relay.incoming import loops
 from relay.incoming.answers import Answer, Threads, find_answers, tell_answers
 from relay.incoming.arrival import Arrival, Examined
 from relay.incoming.bounced import Tied, note_dead, take_bounces
-from relay.incoming.evidence import SECTION, find_evidence
+from relay.incoming.evidence import SECTION, Sources, find_evidence
 from relay.incoming.kind import note_kind
 from relay.incoming.loops import Brakes, break_loop, slow_down
 from relay.incoming.warnings import PLACES, Watch, warn
@@ -39,13 +40,15 @@ class Examiner:
 
     def __init__(self, active: Callable[[], Active], spool: Spool, clock: Clock, resolver: Resolver) -> None:
         self._active = active
-        self._resolver = resolver
+        self._sources = Sources(resolver)
         self._spool = spool
         self._clock = clock
         self._troubles: Troubles | None = None
 
-    async def examine(self, arrival: Arrival) -> Examined | Reply:
+    async def examine(self, arrival: Arrival, claimed: Claimed) -> Examined | Reply:
         """What is to be kept with the mail, or why it is refused; raises SpoolError.
+
+        `claimed` is what its header claims.
 
         A step that fails as nobody expected costs its own findings alone.
         """
@@ -55,7 +58,7 @@ class Examiner:
         secrets, domain = active.keyring.signing, active.snapshot.settings.domain
         brakes = Brakes(active.snapshot, self._spool.facts, self._known_troubles())
         with _step("evidence", arrival, examined):
-            refusal = await find_evidence(arrival, examined, resolver=self._resolver, snapshot=active.snapshot)
+            refusal = await find_evidence(arrival, examined, claimed, sources=self._sources, snapshot=active.snapshot)
         if refusal is not None:
             return refusal
         examined.findings.setdefault(SECTION, unknown("the look at it failed").to_json())

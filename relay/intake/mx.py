@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from relay.authn.claimed import Claimed, read_claimed
 from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.facts.homes import Homes
 from relay.facts.peers import NOTHING, PeerFacts, Peers
 from relay.incoming.arrival import Arrival, Examined
-from relay.incoming.evidence import bodies_for
 from relay.incoming.examine import Examiner
 from relay.intake.checks import check_loop
 from relay.intake.gate import Peer
@@ -69,6 +69,7 @@ class MxDesk:
         self._inquiry: asyncio.Task[PeerFacts] | None = None
         self._facts = NOTHING
         self._null = False
+        self._claimed = Claimed(None, (), ())
 
     @property
     def peer_name(self) -> str:
@@ -138,11 +139,12 @@ class MxDesk:
 
     def bodies(self, header: Header) -> BodyHashes:
         """See Desk.bodies."""
-        return bodies_for(header)
+        self._claimed = read_claimed(header)
+        return BodyHashes(self._claimed.forms)
 
     async def before_commit(self, arrival: Arrival) -> Examined | Reply:
         """See Desk.before_commit."""
-        return await self._examiner.examine(arrival)
+        return await self._examiner.examine(arrival, self._claimed)
 
     def _is_in_our_name(self, author: bytes) -> bool:
         """Whether any reader could take this From field for one of ours; one that we cannot read may mislead others."""

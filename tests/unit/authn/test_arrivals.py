@@ -8,7 +8,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from relay.authn import arrivals
-from relay.authn.arrivals import MOST_AUTHORS, Claims, authenticate, author_domains
+from relay.authn.arrivals import Claims
+from relay.authn.claimed import MOST_AUTHORS, author_domains, read_claimed
+from relay.authn.remembered import Verdicts
 from relay.dns import Resolver
 from relay.mail.address import parse_address
 from relay.mail.body_forms import BodyHashes
@@ -49,14 +51,20 @@ def signed(block: bytes = FROM, signer: Signer = SIGNER) -> bytes:
 def claims(
     block: bytes = FROM, *, peer="192.0.2.1", sender: str | None = "jan@a.example", helo="mx.a.example"
 ) -> Claims:
+    header = parse_header(block)
     return Claims(
         ip_address(peer),
         helo,
         parse_address(sender) if sender else None,
-        parse_header(block),
+        header,
+        read_claimed(header),
         BodyHashes([]).seen(BodyHash().digest()),
         now=0.0,
     )
+
+
+async def authenticate(what: Claims, resolver: Resolver, verdicts: Verdicts | None = None) -> Authentication:
+    return await arrivals.authenticate(what, resolver, verdicts=verdicts or Verdicts())
 
 
 def said(found: Authentication) -> tuple[str, str, str, str]:
