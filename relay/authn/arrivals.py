@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 from relay.authn.arc import judge_chain, key_names, vouching_sealer
 from relay.authn.claimed import MOST_AUTHORS, Claimed
@@ -67,21 +68,18 @@ async def authenticate(
     named = claims.claimed.authors
     authors = named and named[:MOST_AUTHORS]
     names = _key_names(claims.claimed)
-    # One kind of answer after the other, so that all are asked for together.
-    found = iter(
-        await settled(
-            [
-                *_spf_questions(claims, lookup),
-                *(ask_key(name, resolver, time_limit=TIME_LIMIT) for name in names),
-                *(lookup.dmarc(author) for author in authors or ()),
-            ]
-        )
-    )
-    spf, helo = next(found), next(found)
-    dkim, arc = await _judge_signatures(claims, {name: next(found) for name in names})
+    # Answers of several kinds, in this order: all are asked for together.
+    questions: list[Question[Any]] = [
+        *_spf_questions(claims, lookup),
+        *(ask_key(name, resolver, time_limit=TIME_LIMIT) for name in names),
+        *(lookup.dmarc(author) for author in authors or ()),
+    ]
+    spf, helo, *others = await settled(questions)
+    dkim, arc = await _judge_signatures(claims, dict(zip(names, others, strict=False)))
     dmarc = NO_AUTHOR
     if authors is not None:
-        dmarc = await _check_dmarc({author: next(found) for author in authors}, spf, dkim, lookup)
+        records = dict(zip(authors, others[len(names) :], strict=True))
+        dmarc = await _check_dmarc(records, spf, dkim, lookup)
     if named != authors:
         # A forged author must not fare better for standing among many.
         dmarc = worst((dmarc, NO_AUTHOR))

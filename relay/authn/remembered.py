@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from relay.authn.dmarc import DmarcAnswer
-from relay.authn.spf import SpfResult
 from relay.dns import MAX_TTL
+from relay.policy.authentication import SpfFinding
 
 MOST = 4096
 
@@ -49,6 +49,6 @@ class Remembered(Generic[Key, Value]):
 class Verdicts:
     """What is remembered between mails: SPF by address and domain, DMARC and organizations by domain."""
 
-    spf: Remembered[tuple[str, str], SpfResult] = field(default_factory=Remembered)
+    spf: Remembered[tuple[str, str], SpfFinding] = field(default_factory=Remembered)
     dmarc: Remembered[str, DmarcAnswer] = field(default_factory=Remembered)
     organizations: Remembered[str, str] = field(default_factory=Remembered)

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 Value = TypeVar("Value")
 
 # A value that is at hand, or what gets it. Most questions about most mails are answered: they cost no task then.
-Question = Value | Coroutine[Any, Any, Value]
+Question: TypeAlias = Value | Coroutine[Any, Any, Value]
 
 
 async def settled(questions: Iterable[Question[Value]]) -> list[Value]:
