@@ -19,7 +19,7 @@ from relay.mail.report import Action
 from relay.mail.thread import TokenError, queue_id_in
 from relay.mail.verp import parse_bounce
 from relay.policy.bounce_class import classify_bounce
-from relay.store.spool import Entry, Origin, Spool, State
+from relay.store.spool import Entry, Message, Origin, Spool, State
 
 # What lay in the mailbox for longer says nothing of whom one can write to now.
 _FRESH = 7 * 86400.0
@@ -50,12 +50,11 @@ class SentMail:
                 return tied
         return ()
 
-    async def carried(self, message_id: str) -> bool:
-        """Whether a mail with that Message-ID was our own report, or came in at an address of ours."""
+    async def carried(self, message_id: str) -> Sequence[Message]:
+        """Mails with that Message-ID that we wrote ourselves, or that came in at an address of ours."""
         entries = await self.spool.find(message_id) if message_id else ()
-        return any(
-            each.message.message_id == message_id and each.message.origin is not Origin.SUBMISSION for each in entries
-        )
+        messages = (each.message for each in entries)
+        return [each for each in messages if each.message_id == message_id and each.origin is not Origin.SUBMISSION]
 
     def _names(self, bounce: Bounce) -> Iterator[tuple[str, int | None, bool]]:
         """Names of the mail that came back, and of one of its recipients; whether we made them. The surest first."""
@@ -85,15 +84,19 @@ class Returns:
 
     async def note(self, found: Found, bounce: Bounce, tied: Sequence[Tied]) -> None:
         """Note it once: a bounce may be given again after a crash, or have come by way of us. Raises SpoolError."""
-        if await self.sent.carried(found.message_id):
+        carried = await self.sent.carried(found.message_id)
+        if any(each.origin is not Origin.MX for each in carried):
+            # Our own report tells the company what we knew before.
             return
-        now, spool = self.clock.now(), self.sent.spool
-        events = [event_about(each, bounce, by=found.message_id or found.key, at=now) for each in tied]
+        now, spool, by = self.clock.now(), self.sent.spool, found.message_id or found.key
+        known = {by, *(each.queue_id for each in carried)}
+        events = [event_about(each, bounce, by=by, at=now) for each in tied]
         if now - found.received < _FRESH:
             await note_dead(tied, events, DeadAddresses(lambda: spool.facts, self.clock))
         for event in events:
             timeline = await spool.timeline(event.queue_id)
-            if all((each.type, each.number, each.data) != (event.type, event.number, event.data) for each in timeline):
+            told = [each for each in timeline if each.type is event.type and each.data.get("by") in known]
+            if event.number not in [each.number for each in told]:
                 await spool.note([event])
                 self.events.emit(event)
 

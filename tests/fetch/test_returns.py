@@ -7,7 +7,7 @@ import pytest
 
 from relay.cli.trace import describe as trace_of
 from relay.clock import SystemClock
-from relay.events import EventType
+from relay.events import Event, EventType
 from relay.facts.dead_addresses import DeadAddresses
 from relay.fetch.door import Door
 from relay.fetch.ledger import MAILBOX, Ledger
@@ -265,20 +265,38 @@ async def test_a_complaint_is_told_too(house):
     assert [each.reason for each in await house.history()] == ["complaint about mail id01 to anna@customer.example"]
 
 
-async def test_what_came_by_way_of_us_was_told_then(house):
-    header = await sent(house)
-    now = house.clock.now()
+async def carry(house, bounce, origin):
+    """The bounce passes through the relay on its way to the mailbox."""
     envelope = Envelope(None, (Recipient(Address("info", "bakery.example")),))
-    report = Message(
-        "id09", Origin.REPORT, now, "", "", "<dsn1@smtp.bakery.example>", envelope, store(house.spool, dsn(header))
-    )
-    await house.spool.commit(Acceptance(report, ("bakery",), leased=True))
-    await house.put(dsn(header))
+    name = "<dsn1@smtp.bakery.example>"
+    message = Message("id09", origin, house.clock.now(), "", "", name, envelope, store(house.spool, bounce))
+    await house.spool.commit(Acceptance(message, ("bakery",), leased=True))
+    await house.put(bounce)
+
+
+async def test_our_own_report_is_no_bounce_of_somebody_else(house):
+    await carry(house, dsn(await sent(house)), Origin.REPORT)
     await house.look()
     assert await told(house) == []
     assert [each.reason for each in await house.history()] == [
         "bounce of mail id01 to anna@customer.example (address-gone)"
     ]
+
+
+async def test_what_came_by_way_of_us_is_told_unless_it_was_told_then(house):
+    await carry(house, dsn(await sent(house)), Origin.MX)
+    await house.put(dsn(await sent(house, "id02"), name="dsn2"))
+    before = Event(EventType.BOUNCED, house.clock.now(), "id01", 0, {"by": "id09"})
+    await house.spool.note([before])
+    await house.look()
+    assert [event.data["by"] for event in await told(house)] == ["id09"]
+    assert [event.data["by"] for event in await told(house, "id02")] == ["<dsn2@smtp.bakery.example>"]
+
+
+async def test_what_came_by_way_of_us_and_was_not_understood_then_is_told_now(house):
+    await carry(house, dsn(await sent(house)), Origin.MX)
+    await house.look()
+    assert [event.data["by"] for event in await told(house)] == ["<dsn1@smtp.bakery.example>"]
 
 
 async def test_what_lay_there_for_long_says_nothing_of_today(house):
