@@ -11,6 +11,7 @@ from relay.mail.arc_chain import MOST_SETS, ChainError, read_chain, results_payl
 from relay.mail.arc_seal import Sealing, seal_header
 from relay.mail.body_forms import BodyHashes
 from relay.mail.dkim import Signer
+from relay.mail.dkim_signature import MOST_FIELD
 from relay.mail.message import HeaderError, parse_header
 
 _SET = (
@@ -52,6 +53,8 @@ def check(data: bytes) -> None:
     sealed = seal_header(header, "YmI=", _signer(), Sealing(b"mx.my.relay.example; dmarc=none", passes=passes), 1)
     assert parse_header(bytes(sealed)) == sealed
     assert sealed.fields[-len(header.fields) :] == header.fields or not header.fields
+    if any(len(each.raw) > MOST_FIELD for each in sealed.fields):
+        return  # ours names a thousand fields
     if sets is not None and (passes or not sets) and len(sets) < MOST_SETS and sealed != header:
         again = read_chain(sealed)
         assert len(again) == len(sets) + 1
