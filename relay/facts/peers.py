@@ -5,9 +5,10 @@ Answers are remembered by the resolver. What cannot be found out in time counts 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address
+from typing import TypeVarTuple
 
 import structlog
 
@@ -16,6 +17,7 @@ from relay.config.settings import Limits
 from relay.dns import Resolver, Status
 
 IpAddress = IPv4Address | IPv6Address
+Asked = TypeVarTuple("Asked")
 
 PATIENCE = 2.0  # seconds
 # RFC 8601 2.7.3: somebody may give an address any number of names.
@@ -49,7 +51,7 @@ class Peers:
     async def look_up(self, peer: IpAddress) -> PeerFacts:
         """What is found out about a peer within two seconds. Never raises."""
         limits = self._active().snapshot.settings.limits
-        name, blocklist = await asyncio.gather(_in_time(self._name(peer)), self._blocklist(peer, limits))
+        name, blocklist = await asyncio.gather(_in_time(self._name, peer), self._blocklist(peer, limits))
         return PeerFacts(name, blocklist)
 
     async def _name(self, peer: IpAddress) -> str:
@@ -70,7 +72,7 @@ class Peers:
     async def _lists_with(self, peer: IpAddress, zones: Iterable[str]) -> set[str]:
         """The lists that hold the address; one that does not answer in time is none."""
         asked = tuple(zones)
-        found = await asyncio.gather(*(_in_time(self._is_on(peer, zone)) for zone in asked))
+        found = await asyncio.gather(*(_in_time(self._is_on, peer, zone) for zone in asked))
         return {zone for zone in found if zone}
 
     async def _is_on(self, peer: IpAddress, zone: str) -> str:
@@ -85,10 +87,11 @@ class Peers:
         return zone if any(code in _LISTED and code not in _UNANSWERED for code in codes) else ""
 
 
-async def _in_time(work: Coroutine[None, None, str]) -> str:
+async def _in_time(look: Callable[[*Asked], Awaitable[str]], *asked: *Asked) -> str:
+    # Whoever is gone before this begins leaves nothing begun.
     try:
         async with asyncio.timeout(PATIENCE):
-            return await work
+            return await look(*asked)
     except TimeoutError:
         return ""
 

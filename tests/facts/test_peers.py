@@ -1,6 +1,8 @@
 """What the DNS says of a server that connects: its confirmed name, and lists of addresses."""
 
 import asyncio
+import gc
+import warnings
 from collections.abc import AsyncIterator
 from ipaddress import IPv6Address, ip_address
 from typing import Any
@@ -60,6 +62,17 @@ async def test_a_name_counts_that_leads_back_to_the_address(names: DnsServer, pe
 async def test_a_name_that_is_only_claimed_is_none(names: DnsServer, claim: str):
     names.zones.publish(f"{REVERSE}.in-addr.arpa", "PTR", claim)
     assert await found(knowing(names)) == PeerFacts()
+
+
+async def test_a_peer_that_is_gone_before_it_is_looked_at_leaves_nothing_behind(names: DnsServer):
+    with warnings.catch_warnings(record=True) as warned:
+        look = asyncio.create_task(found(knowing(names)))
+        await asyncio.sleep(0)
+        look.cancel()
+        await asyncio.gather(look, return_exceptions=True)
+        gc.collect()
+    assert look.cancelled()
+    assert [str(each.message) for each in warned] == []
 
 
 async def test_only_so_many_names_are_looked_at(names: DnsServer):
