@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from types import TracebackType
 from typing import Self
 
@@ -57,6 +58,10 @@ class RawClient:
         assert (await self.say(f"MAIL FROM:<{sender}>{mail}")).startswith("250")
         for address in to:
             assert (await self.say(f"RCPT TO:<{address}>")).startswith("250")
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        """Shake hands, after a 220 to STARTTLS."""
+        await self._writer.start_tls(context)
 
     def half_close(self) -> None:
         """Send nothing more, and go on reading."""
