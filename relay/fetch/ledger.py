@@ -108,15 +108,19 @@ class Taken:
 
 
 class Ledger:
-    """The mails and invoices of one company. Every call raises SpoolError."""
+    """The mails and invoices of one company. Every call raises SpoolError.
+
+    The versions of what was seen are remembered as long as this is, so most writings need no look before.
+    """
 
     def __init__(self, facts: FactStore, slug: str) -> None:
         self._facts = facts
         self.slug = slug
+        self._seen: dict[tuple[str, str], int] = {}
 
     async def mail(self, key: str) -> MailRecord | None:
         """What is known of a mail."""
-        fact = await self._facts.get(MAIL, self._key(key))
+        fact = await self._get(MAIL, key)
         return None if fact is None else MailRecord.of(fact)
 
     async def note_mail(self, key: str, record: MailRecord) -> None:
@@ -125,21 +129,32 @@ class Ledger:
 
     async def earlier(self, keys: Sequence[str]) -> Mapping[str, Taken]:
         """What was handed on before under each of these names, as far as there was something."""
-        facts = {key: await self._facts.get(INVOICE, self._key(key)) for key in keys}
+        facts = {key: await self._get(INVOICE, key) for key in keys}
         return {key: Taken.of(fact) for key, fact in facts.items() if fact is not None}
 
     async def note_taken(self, keys: Sequence[str], taken: Taken) -> None:
         """Remember an invoice that was handed on. What was noted first under a name stays."""
         for key in keys:
-            if await self._facts.get(INVOICE, self._key(key)) is None:
-                await self._put(INVOICE, key, asdict(taken))
+            if not self._seen.get((INVOICE, key)):
+                await self._put_once(INVOICE, key, asdict(taken))
+
+    async def _get(self, kind: str, key: str) -> Fact | None:
+        fact = await self._facts.get(kind, self._key(key))
+        self._seen[kind, key] = 0 if fact is None else fact.version
+        return fact
 
     async def _put(self, kind: str, key: str, value: Mapping[str, Json]) -> None:
         """The last word counts: only one worker at a time reads a mailbox."""
-        while True:
-            fact = await self._facts.get(kind, self._key(key)) or Fact(kind, self._key(key), {})
-            if await self._facts.put(replace(fact, value=value, due=None)) is not None:
-                return
+        while not await self._put_once(kind, key, value):
+            await self._get(kind, key)
+
+    async def _put_once(self, kind: str, key: str, value: Mapping[str, Json]) -> bool:
+        """Write in the place of what was seen last, or of nothing; whether that is what is there."""
+        version = self._seen.pop((kind, key), 0)
+        stored = await self._facts.put(Fact(kind, self._key(key), value, version))
+        if stored is not None:
+            self._seen[kind, key] = stored.version
+        return stored is not None
 
     def _key(self, key: str) -> str:
         return f"{self.slug} {key}"

@@ -17,7 +17,7 @@ _MOST_LINE = 1024 * 1024
 _HIGH = 256 * 1024
 _RECORD = 16 * 1024
 # OpenSSL's buffers in memory never become smaller again: what is put in at once is what a connection keeps.
-_SLICE = 4 * 1024
+_SLICE = 8 * 1024
 # A host that has gone away without a word is noticed by the kernel within about four minutes.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 120), (socket.TCP_KEEPINTVL, 30), (socket.TCP_KEEPCNT, 4))
 
