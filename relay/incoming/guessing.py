@@ -24,13 +24,14 @@ from relay.policy.bounce_class import BounceClass, classify_bounce
 _MOST_OCTETS = 32 * 1024
 _MOST_LINES = 1000
 _MOST_LINE = 500
-_MOST_BOUNDARIES = 20
+_MOST_LEVELS = 20
 _MOST_RECIPIENTS = 100
 _AROUND = 600
 # In so much of a text the lines are looked for that say what is wrong; longer lines are taken in pieces.
 _MOST_SAID = 4000
 _PIECE = 200
 
+_DEEPER = re.compile(rb"boundary|message/", re.IGNORECASE)
 _TAG = re.compile(r"<(?:/?[a-z!][^<>]{0,2000})>", re.IGNORECASE)
 _RETURNED_ID = re.compile(r"^[ \t>]*message-id:(.{0,300})", re.IGNORECASE | re.MULTILINE)
 _RETURNED_MARK = re.compile(rf"^[ \t>]*{SENT}:(.{{0,300}})", re.IGNORECASE | re.MULTILINE)
@@ -79,8 +80,8 @@ def _addresses(data: bytes) -> tuple[list[str], list[str]]:
     """The recipients that flufl.bounce finds: delayed, failed."""
     lines = data[:_MOST_OCTETS].splitlines(keepends=True)[:_MOST_LINES]
     start = b"".join(line if len(line) <= _MOST_LINE else line[:_MOST_LINE] + b"\n" for line in lines)
-    if start.lower().count(b"boundary") > _MOST_BOUNDARIES:
-        # Parts within parts without end would cost the parser more than any bounce is worth.
+    if len(_DEEPER.findall(start)) > _MOST_LEVELS:
+        # Parts and mails within each other without end would cost the parser more than any bounce is worth.
         return [], []
     # It gives an account of every step, with tracebacks.
     logging.getLogger("flufl.bounce").disabled = True

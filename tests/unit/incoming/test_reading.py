@@ -88,6 +88,19 @@ def test_only_the_lines_that_say_what_is_wrong_are_kept():
     assert bounce.recipients[0].text == "the address of the recipient is unknown to us."
 
 
+@pytest.mark.parametrize(
+    "deeper", [b"Content-Type: message/rfc822\n\n", b"Content-Type: multipart/mixed; boundary=b\n\n--b\n"]
+)
+def test_the_library_sees_no_mail_within_mails_without_end(monkeypatch, deeper):
+    """It goes through all the levels for each of them."""
+    seen = []
+    monkeypatch.setattr(guessing, "all_failures", lambda message: seen.append(message) or ((), ()))
+    read_bounce(deeper * 400)
+    assert seen == []
+    read_bounce(deeper * 4)
+    assert len(seen) == 1
+
+
 def test_the_library_sees_a_short_beginning(monkeypatch):
     seen = []
     monkeypatch.setattr(guessing, "all_failures", lambda message: seen.append(message.as_bytes()) or ((), ()))
