@@ -194,6 +194,10 @@ class Incoming(Model):
     spoofed: Annotated[Spoofed, Field(strict=False)] | None = Field(
         default=None, description="What becomes of mail in a false name. Left out: what the relay does."
     )
+    cut_through: bool = Field(
+        default=False,
+        description="Writers outside hear what the company's mail host says of their mail while they are connected.",
+    )
 
 
 class CompanyFile(Model):
@@ -226,6 +230,7 @@ class CompanyFile(Model):
             mailbox=None if incoming.mailbox is None else self._mailbox(slug, incoming.mailbox),
             fast_input=CompanyFastInput(**dict(incoming.fast_input)),
             spoofed=incoming.spoofed,
+            cut_through=incoming.cut_through,
         )
 
     def _mailbox(self, slug: str, mailbox: Mailbox) -> CompanyMailbox:

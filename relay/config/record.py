@@ -28,7 +28,7 @@ from relay.policy.company import (
 from relay.policy.pacing import Pace
 from relay.policy.spoof import Spoofed
 
-_FIELDS = 14
+_FIELDS = 15
 _MAILBOX_MARK = b'["imap",'
 _SINK_MARKS = tuple(f',"{kind}"'.encode() for kind in SinkKind)
 
@@ -51,6 +51,7 @@ def pack(company: Company) -> bytes:
         None if company.mailbox is None else _pack_mailbox(company.mailbox),
         _pack_fast_input(company.fast_input) or None,
         None if company.spoofed is None else company.spoofed.value,
+        company.cut_through or None,
     ]
     while fields[-1] is None:  # what most companies do not have takes no room
         fields.pop()
@@ -143,6 +144,7 @@ def unpack(slug: str, record: bytes) -> Company:
         mailbox=None if incoming[0] is None else _unpack_mailbox(slug, incoming[0]),
         fast_input=_unpack_fast_input(slug, incoming[1] or []),
         spoofed=None if incoming[2] is None else Spoofed(incoming[2]),
+        cut_through=bool(incoming[3]),
     )
 
 

@@ -20,6 +20,7 @@ from relay.delivery.settle import Circumstances, Settlement, hold, is_mail_key, 
 from relay.delivery.spoofed import tell_of_spoofed
 from relay.delivery.trust import Trust
 from relay.delivery.unreachable import Unreachable
+from relay.delivery.verdicts import Verdicts
 from relay.events import Event, EventType, Json
 from relay.facts.accounts import AccountStates, account_key
 from relay.facts.dead_addresses import DeadAddresses
@@ -32,10 +33,12 @@ from relay.facts.tls_results import TlsResults
 from relay.facts.tokens import Tokens
 from relay.facts.troubles import Troubles
 from relay.http import HttpClient, Reach
+from relay.mail.address import Address
+from relay.mail.reply import Reply
 from relay.policy.company import Company
 from relay.policy.confirmation import hold_key
 from relay.policy.decision import Decision, Hold, Wait
-from relay.policy.home import home_key, is_home_lost
+from relay.policy.home import home_key, is_home_lost, pass_on
 from relay.policy.outcome import Action, Fault, Phase, Trouble, classify
 from relay.store.spool import Delivery, Entry, Message, Origin, SpoolError
 
@@ -49,6 +52,8 @@ _LAST_WORDS = 5.0
 _JUDGED_AT_ONCE = 20
 # A lane that is full gives deliveries back for a while, so that the others have room.
 _LANE_FULL = 15.0
+# Seconds. Whoever brings mail waits ten minutes for the last answer, says RFC 5321 4.5.3.2.6; many wait for one.
+_FOR_VERDICT = 30.0
 
 log = structlog.get_logger("relay.delivery")
 
@@ -107,6 +112,7 @@ class Dispatcher:
         self.homes = Homes(sending.active, lambda: sending.spool.facts, sending.addresses, sending.clock)
         # Whether the last mail given to the smarthost was taken.
         self._is_smarthost_well = False
+        self._verdicts = Verdicts()
         self._due = asyncio.Event()
         self._more_waits = False
         self._stopping = False
@@ -122,6 +128,15 @@ class Dispatcher:
         self._in_hand.update(delivery.company for delivery in entry.deliveries)
         self._count += len(entry.deliveries)
         self._spawn(self._dispatch(entry))
+
+    async def take_for_verdict(self, entry: Entry) -> Reply | None:
+        """See Outbox.take_for_verdict. Of several recipients one host can say nothing that is true for all."""
+        company = self._sending.active().snapshot.company(entry.deliveries[0].company)
+        if company is None or not company.cut_through or len(entry.deliveries) > 1:
+            self.take(entry)
+            return None
+        queue_id = entry.message.queue_id
+        return await self._verdicts.of(queue_id, lambda: self.take(entry), patience=_FOR_VERDICT)
 
     @property
     def in_hand(self) -> int:
@@ -354,12 +369,18 @@ class Dispatcher:
             dsn_passed_on=result.dsn_passed_on,
             remote_host=result.target.host if result.target else "",
             home_key=home_key(home) if home is not None else "",
+            is_told=home is not None and self._is_told(home, batch, result),
         )
         settlements = [
             settle(batch.message, delivery, outcome, circumstances)
             for delivery, outcome in zip(batch.deliveries, result.outcomes, strict=True)
         ]
         self._spawn(self._record(batch.message, settlements, self._note(home, batch, result) if home else None))
+
+    def _is_told(self, home: Company, batch: Batch, result: AttemptResult) -> bool:
+        """Whether the writer is there to hear that the company's host refuses the mail."""
+        refusal = pass_on(result.outcomes[0], home, Address(home.alias, batch.active.snapshot.settings.domain))
+        return self._verdicts.refuse(batch.message.queue_id, refusal)
 
     async def _note(self, home: Company, batch: Batch, result: AttemptResult) -> None:
         """Remember of a company's own address whether it takes mail."""
@@ -407,6 +428,7 @@ class Dispatcher:
                 # The outcome of an attempt has to be written down whatever else is in trouble.
                 log.exception("a company's address cannot be noted", queue_id=message.queue_id)
         await self._recorder.record(message, settlements)
+        self._verdicts.written(message.queue_id)
         if message.origin is Origin.MX:
             await self._recorder.insist(lambda: tell_of_spoofed(self._troubles, message, settlements), message)
         if message.origin is Origin.DOCUMENT:

@@ -47,7 +47,8 @@ class Circumstances:
 
     `now` in seconds since the epoch, `chance` in [0, 1); `account_key` is what held mail waits for when a login or a
     permission is refused, by an own server or the smarthost, or a fact cannot be had; `home_key` when a company's own
-    address takes no mail; `data` goes along with every event.
+    address takes no mail; `is_told`: the writer outside hears of a failure in his session; `data` goes along with every
+    event.
     """
 
     now: float
@@ -55,6 +56,7 @@ class Circumstances:
     patience: Patience
     account_key: str = ""
     home_key: str = ""
+    is_told: bool = False
     dsn_passed_on: bool = False
     remote_host: str = ""
     data: Mapping[str, Json] = field(default_factory=dict)
@@ -187,6 +189,8 @@ def _failed(case: _Case, change: Change) -> Settlement:
     kind = EventType.EXPIRED if change.state is State.EXPIRED else EventType.FAILED
     meant = classify_bounce(case.outcome.status, case.outcome.text)
     data: dict[str, Json] = {"class": meant, "permanent": case.outcome.status.startswith("5")}
+    if case.at.is_told:
+        return Settlement(case.delivery, change, (case.attempt_event(kind, **data, told="the writer, in the session"),))
     event = case.attempt_event(kind, **data)
     if case.message.origin is not Origin.SUBMISSION:
         # Promise 7: a writer outside is not told; promise 1: and nothing is thrown away.

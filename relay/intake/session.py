@@ -44,6 +44,13 @@ class Outbox(Protocol):
         """Deliver a committed message that was born leased."""
         ...
 
+    async def take_for_verdict(self, entry: Entry) -> Reply | None:
+        """As `take`; a refusal once it is written down that the writer, who is connected, hears it and nobody else.
+
+        None when the mail has arrived, goes on waiting, or is not one to wait for.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
@@ -343,10 +350,18 @@ class Session:
                 Delivery(number, recipient, companies[number], State.QUEUED, next_attempt=message.received_at)
                 for number, recipient in enumerate(recipients)
             )
-            office.outbox.take(Entry(message, deliveries))
+            refusal = await self._hand_over(Entry(message, deliveries))
+            if refusal is not None:
+                return self._refuse("data", refusal, queue_id=message.queue_id)
         if self._is_stranger:
             office.errors.excuse(self._peer.address, now=office.clock.now())
         return Reply(250, "2.0.0", message.queue_id)
+
+    async def _hand_over(self, entry: Entry) -> Reply | None:
+        if self._desk.origin is Origin.MX:
+            return await self._office.outbox.take_for_verdict(entry)
+        self._office.outbox.take(entry)
+        return None
 
     def _describe(self, message: Message) -> dict[str, Json]:
         reverse_path = message.envelope.reverse_path

@@ -7,6 +7,7 @@ from email.message import Message
 
 import dkim
 import pytest
+from aiosmtplib import SMTPResponseException
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -191,6 +192,28 @@ async def test_what_a_trusted_mailing_list_changed_arrives_and_of_others_it_wait
     mail = mails["ondertekend-zonder-spf"]
     assert unfolded(mail["From"]) == f'"Jan Peeters via Bakkerij Peeters BV" <{BAKKERIJ}>'
     assert (said(mail, "dmarc"), said(mail, "arc")) == ("pass", "pass")
+
+
+SPAM = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+
+
+async def test_what_the_companys_host_refuses_its_writer_hears_at_once(
+    relay: Relay, judge: Postfix, world: World
+) -> None:
+    publish(world)
+    spam = letter("vraagt-niets") + SPAM.encode() + b"\r\n"
+    sender, helo = f"jan@{domain('vraagt-niets')}", f"mx.{domain('vraagt-niets')}"
+    held = await relay.bring(spam, BAKKERIJ, sender=sender, helo=helo)
+    await relay.event("held", queue_id=held)
+    relay.change_company("bakkerij-peeters", incoming={"cut_through": True})
+    await relay.event("reloaded")
+    with pytest.raises(SMTPResponseException) as refusal:
+        await relay.bring(spam, BAKKERIJ, sender=sender, helo=helo)
+    assert refusal.value.code == 554
+    assert refusal.value.message.startswith("5.7.1 The company's mail host says:")
+    await bring(relay, "vraagt-niets")
+    assert (await arrived(judge, 1)).keys() == {"vraagt-niets"}
+    assert len(relay.events("held")) == 1
 
 
 async def test_secrets_of_return_addresses_change_without_losing_what_is_on_its_way(

@@ -1,5 +1,6 @@
 """A company that cannot be reached at its own address: writers come again, are told, and are let in when it is back."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -128,3 +129,10 @@ async def test_a_refusal_begins_when_the_host_refuses_and_not_when_the_address_w
     await world.addresses.mark(BAKERY, "seen")
     assert await world.homes.refused(BAKERY)
     assert await world.code() == 450
+
+
+async def test_where_every_writer_hears_it_from_the_host_nobody_is_put_off(world):
+    await world.homes.refused(BAKERY)
+    assert [await world.code(BAKERY), await world.code(replace(BAKERY, cut_through=True))] == [450, 250]
+    world.verification.required = True
+    assert await world.code(replace(BAKERY, cut_through=True)) == 450

@@ -71,12 +71,17 @@ class Outbox:
     def __init__(self) -> None:
         self.room = True
         self.entries: list[Entry] = []
+        self.verdict: Reply | None = None
 
     def has_room(self, company: str) -> bool:
         return self.room
 
     def take(self, entry: Entry) -> None:
         self.entries.append(entry)
+
+    async def take_for_verdict(self, entry: Entry) -> Reply | None:
+        self.take(entry)
+        return self.verdict
 
 
 def make_settings(**changes: Any) -> Settings:

@@ -6,6 +6,7 @@ from relay.events import EventType
 from relay.intake.gate import Hello
 from relay.mail.address import Address, AddressError, parse_path
 from relay.mail.envelope import Body
+from relay.mail.reply import Reply
 from relay.mail.srs import srs_forward
 from relay.mail.verp import bounce_address
 from relay.store.spool import Origin, SpoolError
@@ -152,6 +153,15 @@ async def test_a_company_that_cannot_be_reached_takes_no_mail_for_now(front):
     assert (await asked(front, BAKERY)).startswith("550 5.2.1")
     # What came back and was ours to begin with still reaches a person.
     assert (await asked(front, bounce(), "<>")).startswith("250")
+
+
+async def test_a_writer_hears_what_the_companys_host_says_of_his_mail(front):
+    assert (await send(front.mx(), ANNA, BAKERY, MAIL)).code == 250
+    front.outbox.verdict = Reply(554, "5.7.1", "The company's mail host says: no")
+    reply = await send(front.mx(), ANNA, BAKERY, MAIL)
+    assert str(reply) == "554 5.7.1 The company's mail host says: no"
+    (refused,) = front.sink.of(EventType.REFUSED)
+    assert refused.data["queue_id"] == front.outbox.entries[-1].message.queue_id
 
 
 async def test_a_store_in_trouble_refuses_nobody_at_rcpt(front, monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 from relay.mail.address import Address
 from relay.mail.reply import Reply
 from relay.policy.company import Company
-from relay.policy.home import Cause, answer_writer, home_key, is_home_lost
+from relay.policy.home import Cause, answer_writer, home_key, is_home_lost, pass_on
 from relay.policy.outcome import Fault, Phase, Trouble, classify
 
 COMPANY = Company("bakery", "Bakery", Address("info", "bakery.example"), "bakery")
@@ -45,3 +45,30 @@ def test_the_key_names_company_and_address():
 )
 def test_only_a_verdict_on_the_address_itself_counts(trouble, phase, lost):
     assert is_home_lost(classify(trouble, phase, account=False)) is lost
+
+
+ALIAS = Address("bakery", "my.relay.example")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "phase", "told"),
+    [
+        (
+            Reply(550, "5.1.1", "<Info@Bakery.example> is unknown"),
+            Phase.RCPT,
+            "550 5.1.1 The company's mail host says: <bakery@my.relay.example> is unknown",
+        ),
+        (Reply(554, "5.7.1", "Spåm"), Phase.FINAL, "554 5.7.1 The company's mail host says: Sp?m"),
+        (Reply(552, "", "full"), Phase.DATA, "552 5.0.0 The company's mail host says: full"),
+        (Reply(550, "5.6.0", "x" * 999), Phase.CONTENT, "550 5.6.0 The company's mail host says: " + "x" * 300),
+        # What is said of us, by nobody, or not for good, is not for the writer.
+        (Reply(554, "5.7.1", "your address is blocked"), Phase.GREETING, None),
+        (Reply(550, "5.7.1", "your return path"), Phase.MAIL, None),
+        (Reply(451, "4.7.1", "come again"), Phase.RCPT, None),
+        (Reply(250, "2.0.0", "taken"), Phase.FINAL, None),
+        (Trouble(Fault.NO_EIGHT_BIT, "8BITMIME"), Phase.CHECK, None),
+    ],
+)
+def test_a_writer_hears_what_the_host_says_of_his_mail(trouble, phase, told):
+    said = pass_on(classify(trouble, phase, account=False), COMPANY, ALIAS)
+    assert (str(said) if said else None) == told
