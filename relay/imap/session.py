@@ -106,10 +106,9 @@ class ImapSession:
         name = encode(folder)
         with _plainly(folder, MailboxFault.FOLDER):
             quoted = word(name.decode("ascii"))
-            answer = await self._dialogue.command(b"EXAMINE" if readonly else b"SELECT", quoted)
+            answer = await self._command(b"EXAMINE" if readonly else b"SELECT", quoted)
         told = {b"UIDVALIDITY": 0, b"UIDNEXT": 0}
         for response in answer.responses:
-            self._note(response)
             if (number := _NUMBER.search(response.line)) is not None:
                 told[number[1].upper()] = int(number[2])
         if not told[b"UIDVALIDITY"]:
@@ -186,7 +185,7 @@ class ImapSession:
                 await (self._idle() if self.can_idle else self._stay(poll))
             if self.can_idle and not self._has_news:
                 # Some forget to say it, and some have gone.
-                self._note_all(await self._dialogue.command(b"NOOP"))
+                await self._command(b"NOOP")
         return self._has_news or not self.can_idle
 
     async def _stay(self, seconds: float) -> None:
@@ -299,6 +298,12 @@ class ImapSession:
             self._capabilities = frozenset(found[1].upper().split())
         return found is not None
 
+    async def _command(self, *words: bytes) -> Answer:
+        """A command about the folder. With any of them the server may say that mail came, and says so only once."""
+        answer = await self._dialogue.command(*words)
+        self._note_all(answer)
+        return answer
+
     def _note(self, response: Response) -> None:
         """Keep count of the mails in the folder."""
         if (exists := _EXISTS.fullmatch(response.line.strip())) is not None:
@@ -319,33 +324,31 @@ class ImapSession:
     async def _fetch(self, uids: Sequence[int], what: bytes, name: str) -> dict[int, Any]:
         """What is told of mails; a response that cannot be read is as if it had not come."""
         with _plainly(name):
-            answer = await self._dialogue.command(b"UID FETCH", b",".join(b"%d" % uid for uid in uids), b"(%b)" % what)
+            answer = await self._command(b"UID FETCH", b",".join(b"%d" % uid for uid in uids), b"(%b)" % what)
         told: dict[int, Any] = {}
         for response in answer.responses:
-            self._note(response)
             if _FETCH.match(response.line):
                 for uid, values in read_fetch(response).items():
                     told.setdefault(uid, {}).update(values)
         return told
 
     async def _store(self, uid: int, flag: bytes) -> None:
-        await self._dialogue.command(b"UID STORE", b"%d" % uid, b"+FLAGS.SILENT", b"(%b)" % flag)
+        await self._command(b"UID STORE", b"%d" % uid, b"+FLAGS.SILENT", b"(%b)" % flag)
 
     async def _to_folder(self, verb: bytes, uid: int, folder: str | None) -> None:
-        await self._dialogue.command(b"UID " + verb, b"%d" % uid, word(encode(folder or "").decode("ascii")))
+        await self._command(b"UID " + verb, b"%d" % uid, word(encode(folder or "").decode("ascii")))
 
     async def _delete(self, uid: int) -> None:
         """Without UIDPLUS it is only marked as deleted: others' marks would be carried out, too (RFC 4315 2.1)."""
         await self._store(uid, rb"\Deleted")
         if b"UIDPLUS" in self._capabilities:
-            await self._dialogue.command(b"UID EXPUNGE", b"%d" % uid)
+            await self._command(b"UID EXPUNGE", b"%d" % uid)
 
     async def _search(self, criteria: bytes) -> list[int]:
         with _plainly("the folder"):
-            answer = await self._dialogue.command(b"UID SEARCH", criteria)
+            answer = await self._command(b"UID SEARCH", criteria)
             found: list[int] = []
             for response in answer.responses:
-                self._note(response)
                 if response.line.upper().split()[:1] == [b"SEARCH"]:
                     found += [int(uid) for uid in response.line.split()[1:]]
             return sorted(found)

@@ -14,6 +14,7 @@ from relay.imap.dialogue import DeniedError, Dialogue
 from relay.imap.faults import Login, MailboxError, MailboxFault, Place
 from relay.imap.session import ImapSession, read_fetch, tls_context
 from relay.imap.wire import Wire
+from relay.policy.company import After
 
 HEAD = b"Message-ID: <1@x.example>\r\nSubject: x\r\n\r\n"
 GREETING = b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hello\r\n"
@@ -344,6 +345,32 @@ async def test_mail_that_came_while_the_folder_was_read_is_news_at_once(tmp_path
         return await session.wait_for_mail(0.0)
 
     async with Server(SEARCH=SEARCHED, FETCH=b"* 2 EXISTS\r\n" + fetched()) as server:
+        assert await on(server, tmp_path, work) is True
+
+
+COMES = b"* 2 EXISTS\r\n{tag} OK done\r\n"
+GOES = b"* 1 EXPUNGE\r\n{tag} OK done\r\n"
+WITH_MOVE = b"* CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR IDLE MOVE UIDPLUS\r\n{tag} OK done\r\n"
+
+
+@pytest.mark.parametrize(
+    ("after", "answers"),
+    [
+        (After.SEEN, {"STORE": COMES}),
+        (After.MOVE, {"COPY": COMES, "STORE": NOTHING}),
+        (After.MOVE, {"CAPABILITY": WITH_MOVE, "MOVE": COMES}),
+        (After.DELETE, {"CAPABILITY": WITH_MOVE, "STORE": NOTHING, "EXPUNGE": COMES}),
+        # What went is not counted any more: the next one is the first one.
+        (After.MOVE, {"CAPABILITY": WITH_MOVE, "MOVE": GOES, "IDLE": b"+ idling\r\n* 1 EXISTS\r\n", "DONE": NOTHING}),
+    ],
+)
+async def test_mail_that_came_while_another_one_was_marked_is_news_at_once(tmp_path, after, answers):
+    async def work(session):
+        await session.newer_than(7)
+        await session.mark(7, after, "Done")
+        return await session.wait_for_mail(0.0)
+
+    async with Server(SEARCH=SEARCHED, **answers) as server:
         assert await on(server, tmp_path, work) is True
 
 
