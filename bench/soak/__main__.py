@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +23,10 @@ from relay.sandbox.default_world import default_plan
 from relay.sandbox.prepare import prepare
 from relay.sandbox.world import World
 from tests.e2e.relay_process import Relay, write_certificate
-from tests.e2e.until import until
 
 HOST = "127.0.28.1"
+# Seconds without a mail after which no more are awaited: hostile mail for the same host stands in the queue, too.
+_PATIENCE = 90.0
 _SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -100,8 +100,7 @@ async def _soak(plan: Plan, relay: Relay, world: World, pem: bytes) -> bool:
     )
     attacked = memory.now
     names = [*calm.taken, *besieged.taken]
-    with suppress(AssertionError):
-        await until(lambda: not set(names) - set(_arrived(world)), "all honest mail is delivered", 120)
+    waited = await _until_delivered(world, set(names))
     watch.cancel()
     times = Counter(_arrived(world))
     lost = [name for name in names if not times[name]]
@@ -111,6 +110,7 @@ async def _soak(plan: Plan, relay: Relay, world: World, pem: bytes) -> bool:
     _print_log("without the attack", calm)
     _print_log("with the attack", besieged)
     print(f"honest mails: {len(names)} taken, {len(lost)} lost, {len(twice)} delivered twice")
+    print(f"the last of them was delivered {waited:.0f} s after the attack")
     print(f"faults: {dict(faults) or 'none'}")
     print(f"attacks: {sum(told.values())}, and what they were told last:")
     for kind in sorted({kind for kind, _ in told}):
@@ -123,6 +123,18 @@ def _arrived(world: World) -> list[str]:
     """The honest mails at the company's host, as often as they came."""
     found = (each.header("Message-ID") for each in world.received("bakkerij-peeters.example") if each.accepted)
     return [each.strip("<>").partition("@")[0] for each in found if each.endswith(f"@{honest.DOMAIN}>")]
+
+
+async def _until_delivered(world: World, wanted: set[str]) -> float:
+    """Wait for the rest of the mails, as long as some still come; how many seconds that took."""
+    loop = asyncio.get_running_loop()
+    began = last = loop.time()
+    left = wanted
+    while left and loop.time() - last < _PATIENCE:
+        await asyncio.sleep(1)
+        before, left = left, left - set(_arrived(world))
+        last = last if len(left) == len(before) else loop.time()
+    return last - began
 
 
 async def _in_a_process(run: Callable[..., None], *given: Any) -> Any:
