@@ -53,6 +53,8 @@ _CONSENT = 300.0
 # A connection that lasted so long was a good one: its end is no trouble, and it is made again soon.
 _LASTED = 60.0
 _AGAIN = 15.0
+# How often in turn a server may know of nothing new, nine minutes each time, before its folder is looked at anyway.
+_TRUSTED = 4
 # So many mails may be in memory at once.
 _BODIES = 8
 
@@ -238,7 +240,9 @@ class Attendant:
             self._watched[slug] = (settings, session)
             try:
                 with self._hosts.watching(host, slug, session.cut):
-                    while not await session.wait_for_mail(self._spread(self._settings.poll)):
+                    for _ in range(_TRUSTED):
+                        if await session.wait_for_mail(self._spread(self._settings.poll)):
+                            break
                         hold.state = replace(hold.state, looked=clock.now(), succeeded=clock.now())
             except MailboxError as error:
                 if error.crowded:

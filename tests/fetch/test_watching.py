@@ -44,6 +44,25 @@ async def test_new_mail_is_handed_on_as_it_comes(watching):
     assert len(watching.api.requests) == 3
 
 
+async def test_a_server_that_keeps_new_mail_to_itself_is_not_trusted_for_ever(house, monkeypatch):
+    """Whatever it is that went past us: the folder is looked at again some time."""
+    answers = []
+
+    async def knows_of_nothing(*_):
+        answers.append(False)
+        await asyncio.sleep(0)
+        return False
+
+    monkeypatch.setattr("relay.imap.session.ImapSession.wait_for_mail", knows_of_nothing)
+    house.configure(mailboxes={"poll": "1h"})
+    house.clock.ahead += 7200
+    async with at_work(house.fetcher):
+        await until(lambda: is_watched(house), "the mailbox is watched")
+        await house.put(invoice(1))
+        await until(lambda: house.api.taken, "the invoice is taken")
+    assert len(answers) >= 4
+
+
 async def test_a_claim_is_renewed_while_a_mailbox_is_watched(watching):
     before = await watching.spool.facts.get(MAILBOX, "bakery")
     watching.clock.ahead += 60
