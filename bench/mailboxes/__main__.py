@@ -24,9 +24,13 @@ import trustme
 
 from tests.peers.mailboxes import PASSWORD, Mailboxes
 
+from .getmail import Getmail
+
 PDF = 200 * 1024
 # How long a worker waits before it begins, so that what it is without mailboxes can be seen.
 PAUSE = 2
+FULL = 20
+WITHOUT_IDLE = "IMAP4rev1 SASL-IR LITERAL+ UIDPLUS"
 Boxes = dict[str, tuple[str, int]]
 
 
@@ -143,96 +147,76 @@ async def idle(place: Path, dovecot: Mailboxes, options: argparse.Namespace) -> 
 
 
 async def poll(place: Path, _: Mailboxes, options: argparse.Namespace) -> dict[str, Any]:
-    """Looking at many mailboxes in which nothing is new, beside getmail, on a server that does not say so by itself."""
-    async with Mailboxes(options.port + 2, more="imap_capability = IMAP4rev1 SASL-IR LITERAL+ UIDPLUS") as dovecot:
+    """Looking at many mailboxes in which nothing is new, on a server that does not say so by itself."""
+    async with Mailboxes(options.port + 2, more=f"imap_capability = {WITHOUT_IDLE}") as dovecot:
         shutil.copy(dovecot.ca, place / "ca.pem")
         boxes = {f"poll{number}": (f"poll{number}", dovecot.port) for number in range(options.polled)}
         settings = {"poll": "1s", "at_once": 32, "per_host": 32}
         async with worker(place, boxes, count=True, **settings) as running:
             await running.until(lambda said: said.get("watched") == len(boxes))  # the first time is another thing
-        async with worker(place, boxes, count=True, **settings) as running:
-            ready = await running.until(lambda said: "ready" in said)
-            done = await running.until(lambda said: said.get("watched") == len(boxes))
-            begun, before = time.time(), running.cpu
-            rounds = 5
-            for _ in range(rounds):
-                since = time.time()
-                last = await running.until(lambda said: said.get("oldest", 0) > since, since=since)  # noqa: B023
-            ours = (last["at"] - begun) / rounds
-            computing = (running.cpu - before) / rounds
-        await getmail(place, dovecot, boxes, options)
-        theirs = await getmail(place, dovecot, boxes, options)
-        connecting = done["at"] - ready["at"] - PAUSE
+        getmail = await _getmail(place)
+        await getmail.run(place / "home", dovecot, list(boxes))
+        theirs, kept, alone, cpu = [], [], [], []
+        for _ in range(options.rounds):
+            theirs.append(await getmail.run(place / "home", dovecot, list(boxes)))
+            async with worker(place, boxes, count=True, **settings, idle_per_host=0) as running:
+                ready = await running.until(lambda said: "ready" in said)
+                done = await running.until(lambda said: said.get("looked") == len(boxes))
+                alone.append(done["at"] - ready["at"] - PAUSE)
+            async with worker(place, boxes, count=True, **settings) as running:
+                await running.until(lambda said: said.get("watched") == len(boxes))
+                begun, before = time.time(), running.cpu
+                done = await running.until(lambda said: said.get("oldest", 0) > begun, since=begun)  # noqa: B023
+                kept.append(done["at"] - begun)
+                cpu.append(running.cpu - before)
         return {
             "mailboxes": len(boxes),
-            **_beside(ours, theirs),
-            "relay CPU s": round(computing, 2),
-            "connecting first s": round(connecting, 1),
+            **_beside(kept, theirs),
+            "relay CPU s": round(statistics.median(cpu), 2),
+            "relay, a login each, s": round(statistics.median(alone), 1),
         }
 
 
 async def fetch(place: Path, dovecot: Mailboxes, options: argparse.Namespace) -> dict[str, Any]:
     """Fetching mails with a large PDF each, beside getmail, which only stores them."""
     shutil.copy(dovecot.ca, place / "ca.pem")
-    boxes = {f"full{number}": (f"full{number}", dovecot.port) for number in range(20)}
-    settings = {"at_once": 32, "per_host": 32}
-    async with worker(place, boxes, count=True, **settings) as running:
-        await running.until(lambda said: said.get("watched") == len(boxes))
-    await getmail(place, dovecot, boxes, options)
-    for name in boxes:
-        for number in range(options.mails // len(boxes)):
-            await asyncio.to_thread(dovecot.put, name, mail(name, PDF, number))
-    most = 0
-    async with worker(place, boxes, count=False, **settings) as running:
-        ready = await running.until(lambda said: "ready" in said)
-        before = running.rss
-        while sum(said.get("event") == "uploaded" for said in running.said) < options.mails:
-            await asyncio.sleep(0.1)
-            most = max(most, running.rss - before)
-        done = next(said for said in reversed(running.said) if said.get("event") == "uploaded")
-    ours = done["at"] - ready["at"] - PAUSE
-    theirs = await getmail(place, dovecot, boxes, options)
+    getmail = await _getmail(place)
+    ours, theirs, most = [], [], 0
+    for turn in range(options.rounds):
+        boxes = {f"full{turn}.{number}": (f"full{turn}.{number}", dovecot.port) for number in range(FULL)}
+        settings = {"at_once": 32, "per_host": 32}
+        async with worker(place, boxes, count=True, **settings) as running:
+            await running.until(lambda said: said.get("watched") == FULL)
+        await getmail.run(place / f"home{turn}", dovecot, list(boxes))
+        for name in boxes:
+            for number in range(options.mails // FULL):
+                await asyncio.to_thread(dovecot.put, name, mail(name, PDF, number))
+        theirs.append(await getmail.run(place / f"home{turn}", dovecot, list(boxes)))
+        async with worker(place, boxes, count=False, **settings) as running:
+            ready = await running.until(lambda said: "ready" in said)
+            before = running.rss
+            while sum(said.get("event") == "uploaded" for said in running.said) < options.mails:
+                await asyncio.sleep(0.1)
+                most = max(most, running.rss - before)
+            done = next(said for said in reversed(running.said) if said.get("event") == "uploaded")
+        ours.append(done["at"] - ready["at"] - PAUSE)
     return {"mails": options.mails, **_beside(ours, theirs), "relay MiB more": round(most / 2**20)}
 
 
-def _beside(ours: float, theirs: float) -> dict[str, Any]:
-    return {"relay s": round(ours, 1), "getmail s": round(theirs, 1), "ratio": round(theirs / ours, 1)}
+async def _getmail(place: Path) -> Getmail:
+    getmail = Getmail(place / "getmail")
+    await getmail.install()
+    return getmail
 
 
-async def getmail(place: Path, dovecot: Mailboxes, boxes: Boxes, options: argparse.Namespace) -> float:
-    """A run of getmail over all mailboxes; seconds. It delivers nothing as root, so that becomes nobody."""
-    home = place / "getmail"
-    names = [part for file in _rc_files(home, dovecot, boxes) for part in ("--rcfile", file)]
-    who: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        who = {"user": "nobody", "group": "nogroup", "extra_groups": []}
-        for each in (home, *home.rglob("*")):
-            shutil.chown(each, "nobody", "nogroup")
-    begun = time.monotonic()
-    process = await asyncio.create_subprocess_exec(
-        *(options.getmail, "--getmaildir", str(home), *names), stdout=asyncio.subprocess.DEVNULL, **who
-    )
-    if await process.wait():
-        raise SystemExit("getmail failed")
-    return time.monotonic() - begun
-
-
-def _rc_files(home: Path, dovecot: Mailboxes, boxes: Boxes) -> list[str]:
-    """What getmail is told about each mailbox."""
-    home.mkdir(exist_ok=True)
-    home.parent.chmod(0o755)
-    files = []
-    for slug, (user, port) in boxes.items():
-        store = home / slug
-        for part in ("cur", "new", "tmp"):
-            (store / part).mkdir(parents=True, exist_ok=True)
-        (home / f"{slug}.rc").write_text(
-            f"[retriever]\ntype = SimpleIMAPSSLRetriever\nserver = localhost\nport = {port}\nusername = {user}\n"
-            f"password = {PASSWORD}\nca_certs = {dovecot.ca}\n[destination]\ntype = Maildir\npath = {store}/\n"
-            "[options]\nread_all = false\ndelivered_to = false\nreceived = false\nverbose = 0\n"
-        )
-        files.append(str(home / f"{slug}.rc"))
-    return files
+def _beside(ours: list[float], theirs: list[float]) -> dict[str, Any]:
+    """Medians, and every single figure of runs that took turns."""
+    ratio = statistics.median(theirs) / statistics.median(ours)
+    return {
+        "ratio": round(ratio, 1),
+        "relay s": [round(each, 1) for each in ours],
+        "getmail s": [round(each, 1) for each in theirs],
+    }
 
 
 def mail(name: str, size: int, number: int = 0) -> bytes:
@@ -272,7 +256,7 @@ async def main() -> None:
     parser.add_argument("--mails", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long idle mailboxes are watched")
     parser.add_argument("--port", type=int, default=10143)
-    parser.add_argument("--getmail", default="getmail", help="getmail6's program")
+    parser.add_argument("--rounds", type=int, default=2, help="how often the relay and getmail take turns")
     options = parser.parse_args()
     async with Mailboxes(options.port) as dovecot:
         for name in options.only.split(","):

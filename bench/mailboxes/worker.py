@@ -1,8 +1,8 @@
 """One worker that does nothing but read mailboxes: `python -m bench.mailboxes.worker FILE`.
 
 FILE is JSON: `store`, `invoices` (a folder), `settings` of mailboxes, and `mailboxes` by slug. Prints a line of JSON
-for each event and, once a second or with `count` every tenth of one, how many connections are kept and when the mailbox
-was looked at that was not looked at for longest.
+for each event and, once a second or with `count` every tenth of one, how many connections are kept, when the mailbox
+was looked at that was not looked at for longest, and how many were looked at since the beginning.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from relay.dns import Resolver
 from relay.events import Event
 from relay.fetch.attendant import Fetching
 from relay.fetch.fetcher import Fetcher
+from relay.fetch.ledger import MAILBOX, MailboxState
 from relay.http import HttpClient
 from relay.mail.address import Address
 from relay.policy.company import Company, Mailbox, SecretKind, SecretRef
@@ -77,11 +78,24 @@ async def main(plan: dict[str, Any]) -> None:
     await asyncio.sleep(2)
     task = asyncio.create_task(fetcher.run())
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    begun, looked = clock.now(), 0
     while not task.done():
         await asyncio.wait([task], timeout=0.1 if plan["count"] else 1)
         holds = fetcher._holds.values() if plan["count"] else ()  # noqa: SLF001 -- the store hears of it later
-        say(watched=len(fetcher.watched), oldest=min((hold.state.looked for hold in holds), default=0.0))
+        oldest = min((hold.state.looked for hold in holds), default=0.0)
+        if plan["count"] and looked < len(active.snapshot) and not plan["settings"].get("idle_per_host", 1):
+            looked = await count_looked(spool, begun)
+        say(watched=len(fetcher.watched), oldest=oldest, looked=looked)
     await spool.stop()
+
+
+async def count_looked(spool: SqliteSpool, since: float) -> int:
+    """How many mailboxes were read to their end since then."""
+    count, after = 0, ""
+    while page := await spool.facts.list(MAILBOX, after=after):
+        count += sum(MailboxState.of(fact).succeeded > since for fact in page)
+        after = page[-1].key
+    return count
 
 
 if __name__ == "__main__":
