@@ -74,6 +74,7 @@ class Fetcher:
 
         With `watch`, those that can be are watched afterwards, until the task is cancelled.
         """
+        self._are_more_due = False
         await self._enroll()
         facts = await self._take()
         for fact in facts:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from relay.fetch.ledger import MAILBOX
+from relay.store.spool import SpoolError
 from tests.e2e.until import until
 
 from .test_mailbox import invoice
@@ -152,3 +153,18 @@ async def test_a_server_that_says_nothing_by_itself_is_asked_over_the_connection
             await until(lambda: len(house.api.taken) > number, "the invoice is taken")  # noqa: B023 -- awaited here
             await until(lambda: is_watched(house), "the connection is still kept")
         assert house.fetcher.watched["bakery"][1] is session
+
+
+async def test_a_store_in_trouble_is_not_asked_again_without_a_pause(house, monkeypatch):
+    asked = []
+
+    async def trouble():
+        asked.append(1)
+        raise SpoolError("the disk is full")
+
+    monkeypatch.setattr(house.fetcher, "_enroll", trouble)
+    house.fetcher._are_more_due = True
+    async with at_work(house.fetcher):
+        for _ in range(100):
+            await asyncio.sleep(0)
+    assert len(asked) == 1
