@@ -14,11 +14,13 @@ from weakref import WeakValueDictionary
 import structlog
 
 from relay.clock import Clock
+from relay.config.keyring import Active, Keyring
 from relay.delivery.attempt import AttemptResult, Batch
 from relay.events import Event, EventType, Json
-from relay.facts.accounts import AccountState, AccountStates
+from relay.facts.accounts import AccountState, AccountStates, account_key
 from relay.facts.paces import Paces
 from relay.facts.troubles import Details, Trouble, Troubles
+from relay.policy.decision import Decision
 from relay.policy.outcome import Action, Outcome, Phase, Scope, is_before_mail
 from relay.policy.refusals import Cause, Refusal
 from relay.store.spool import SpoolError
@@ -174,3 +176,15 @@ def _outcome_of(state: AccountState) -> Outcome:
     refusal = Refusal(Cause(state.cause), state.plain, state.advice)
     phase = Phase(state.phase)
     return Outcome(Action(state.action), Scope.ACCOUNT, state.status, state.text, phase, refusal=refusal)
+
+
+def key_of(decision: Decision, keyring: Keyring) -> str:
+    """Names an author and a server's settings with its password: what mail waits for when the server refuses us."""
+    server = decision.server
+    return "" if server is None else account_key(server, str(decision.author or ""), keyring)
+
+
+def smarthost_key(active: Active) -> str:
+    """What mail waits for that the smarthost did not take in time; "" without one."""
+    smarthost = active.snapshot.settings.delivery.smarthost
+    return "" if smarthost is None else f"smarthost:{smarthost.tls}:{smarthost.host}:{smarthost.port}"

@@ -9,20 +9,22 @@ from functools import cached_property, lru_cache
 import structlog
 
 from relay.config.keyring import Active
-from relay.delivery.accounts import Accounts, Knowledge
+from relay.delivery.accounts import Accounts, Knowledge, smarthost_key
 from relay.delivery.attempt import AttemptResult, Attempts, Batch, World
+from relay.delivery.carrier import Carrier, describe, home_of
 from relay.delivery.documents import tell_of_documents
 from relay.delivery.lanes import Lanes, Width
 from relay.delivery.plan import Facts, Planner
 from relay.delivery.recording import Recorder, Sending, patience_of
+from relay.delivery.releasing import Reasons, Releaser
 from relay.delivery.reports_in import ReportsIn
-from relay.delivery.settle import Circumstances, Settlement, hold, is_mail_key, settle, wait_for_pace
+from relay.delivery.settle import Circumstances, Settlement, hold, settle, wait_for_pace
 from relay.delivery.spoofed import tell_of_spoofed
 from relay.delivery.trust import Trust
 from relay.delivery.unreachable import Unreachable
 from relay.delivery.verdicts import Verdicts
 from relay.events import Event, EventType, Json
-from relay.facts.accounts import AccountStates, account_key
+from relay.facts.accounts import AccountStates
 from relay.facts.dead_addresses import DeadAddresses
 from relay.facts.domains import DomainFacts
 from relay.facts.homes import Homes
@@ -37,7 +39,7 @@ from relay.mail.address import Address
 from relay.mail.reply import Reply
 from relay.policy.company import Company
 from relay.policy.confirmation import hold_key
-from relay.policy.decision import Decision, Hold, Wait
+from relay.policy.decision import Hold
 from relay.policy.home import home_key, is_home_lost, pass_on
 from relay.policy.outcome import Action, Fault, Phase, Trouble, classify
 from relay.store.spool import Delivery, Entry, Message, Origin, SpoolError
@@ -49,7 +51,6 @@ _LEASED_AT_ONCE = 100
 _LOOK_AGAIN = 1.0
 # Seconds for outcomes of attempts that a stop cut short.
 _LAST_WORDS = 5.0
-_JUDGED_AT_ONCE = 20
 # A lane that is full gives deliveries back for a while, so that the others have room.
 _LANE_FULL = 15.0
 # Seconds. Whoever brings mail waits ten minutes for the last answer, says RFC 5321 4.5.3.2.6; many wait for one.
@@ -66,8 +67,8 @@ class Dispatcher:
         self.domains = DomainFacts(
             sending.active, lambda: sending.spool.facts, sending.resolver, sending.clock, sending.events.emit
         )
-        self._dead = DeadAddresses(lambda: sending.spool.facts, sending.clock)
-        facts = Facts(self.domains, sending.addresses.is_confirmed, self._was_released, self._dead)
+        dead = DeadAddresses(lambda: sending.spool.facts, sending.clock)
+        facts = Facts(self.domains, sending.addresses.is_confirmed, self._was_released, dead)
         self.planner = Planner(sending.active, facts)
         http = HttpClient(sending.resolver)
         tokens = Tokens(sending.active, lambda: sending.spool.facts, http, sending.clock)
@@ -112,6 +113,8 @@ class Dispatcher:
         self.homes = Homes(sending.active, lambda: sending.spool.facts, sending.addresses, sending.clock)
         # Whether the last mail given to the smarthost was taken.
         self._is_smarthost_well = False
+        reasons = Reasons(self.planner, self.homes, dead, self.accounts, lambda: self._is_smarthost_well)
+        self._releaser = Releaser(sending, reasons, self.look)
         self._verdicts = Verdicts()
         self._due = asyncio.Event()
         self._more_waits = False
@@ -185,67 +188,15 @@ class Dispatcher:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def release_held(self) -> None:
-        """Let held mail go whose reason is gone: a repaired record, a changed password, a company that is back."""
-        waiting = iter(await self._sending.spool.held())
-
-        async def look() -> None:
-            for key, slug in waiting:
-                most = await self._how_many_or_odd(key, slug)
-                if most != 0:
-                    await self._release(key, most)
-
-        # Some at a time: a name server that does not answer must not keep the others' mail.
-        for ended in await asyncio.gather(*(look() for _ in range(_JUDGED_AT_ONCE)), return_exceptions=True):
-            if ended is not None:
-                raise ended
-
-    async def _how_many_or_odd(self, key: str, slug: str) -> int | None:
-        try:
-            return await self._how_many(key, slug)
-        except Exception:
-            log.exception("held mail cannot be judged", company=slug)
-            return 0
-
-    async def _how_many(self, key: str, slug: str) -> int | None:
-        """How many of the company's mails may go that are held for the reason named `key`; None for all."""
-        company = self._sending.active().snapshot.company(slug)
-        if (is_free := await self._is_free(key, company)) is not None:
-            return None if is_free else 0
-        choice = await self.planner.choose_for(company, slug)
-        match choice:
-            case Decision():
-                account = self.account_key(choice)
-                if account == key:
-                    return await self.accounts.how_many(key, slug)
-                return 0 if account and is_mail_key(key, account) else None
-            case Hold():
-                return 0 if choice.key == key else None
-            case Wait():
-                # What cannot be looked up now may still be as it was.
-                return 0
-
-    async def _is_free(self, key: str, company: Company | None) -> bool | None:
-        """Whether what `key` names has gone away, where that is no matter of the company's name; None where it is."""
-        active = self._sending.active()
-        if company is not None and key == home_key(company):
-            return await self.homes.may_try(company)
-        if key == smarthost_key(active):
-            return self._is_smarthost_well
-        is_over = await self._dead.is_over(key)
-        if is_over is False:
-            return all(app.dead_addresses != "hold" for app in active.snapshot.settings.apps.values())
-        return is_over
-
-    async def _release(self, key: str, most: int | None = None) -> None:
-        if await self._sending.spool.release(key, now=self._sending.clock.now(), most=most):
-            self._due.set()
+        """See Releaser.release_held."""
+        await self._releaser.release_held()
 
     @cached_property
     def _troubles(self) -> Troubles:
         return Troubles(self._sending.spool.facts, self._sending.clock)
 
     def _release_soon(self, key: str) -> None:
-        self._spawn(self._recorder.insist(lambda: self._release(key), None))
+        self._spawn(self._recorder.insist(lambda: self._releaser.release(key), None))
 
     async def _lease(self) -> int:
         room = min(_LEASED_AT_ONCE, _MOST_IN_HAND - self._count)
@@ -342,29 +293,29 @@ class Dispatcher:
         outcome = classify(trouble, Phase.RESOLVE, account=False)
         return settle(entry.message, delivery, outcome, self._circumstances({}, account_key=key))
 
-    def _carrier(self) -> "_Carrier":
-        return _Carrier(self, Attempts(self._world))
+    def _carrier(self) -> Carrier:
+        return Carrier(self, Attempts(self._world))
 
     def now(self) -> float:
-        """Seconds since the epoch."""
+        """See Owner.now."""
         return self._sending.clock.now()
 
     def is_current(self, batch: Batch) -> bool:
-        """Whether the configuration is still the one that `batch` was decided with."""
+        """See Owner.is_current."""
         return batch.active is self._sending.active()
 
     def decide_again(self, batch: Batch) -> None:
-        """Decide anew: no mail goes out by a configuration that is gone."""
+        """See Owner.decide_again."""
         self._spawn(self._dispatch(Entry(batch.message, batch.deliveries)))
 
     def settle_batch(self, batch: Batch, result: AttemptResult, account: str) -> None:
-        """Write down what an attempt came to, while its carrier goes on."""
-        home = _home_of(batch)
+        """See Owner.settle_batch."""
+        home = home_of(batch)
         if batch.route.is_smarthost:
             account = smarthost_key(batch.active)
             self._is_smarthost_well = any(outcome.action is Action.DELIVERED for outcome in result.outcomes)
         circumstances = self._circumstances(
-            _describe(batch, result),
+            describe(batch, result),
             account_key=account,
             dsn_passed_on=result.dsn_passed_on,
             remote_host=result.target.host if result.target else "",
@@ -396,13 +347,13 @@ class Dispatcher:
             self.look()
 
     def pace(self, batch: Batch, wait: float) -> None:
-        """Let a batch wait for its account's pace: no attempt, so nothing that expires or has to be told."""
+        """See Owner.pace."""
         now = self._sending.clock.now()
         settlements = [wait_for_pace(batch.message, delivery, now, wait) for delivery in batch.deliveries]
         self._spawn(self._record(batch.message, settlements))
 
     def hold_batch(self, batch: Batch, fault: Exception) -> None:
-        """Put what nobody can make sense of before a person: trying again might deliver it twice."""
+        """See Owner.hold_batch."""
         now = self._sending.clock.now()
         wish = Hold("", f"internal fault: {type(fault).__name__}, see the log")
         held = [hold(batch.message, delivery, wish, now) for delivery in batch.deliveries]
@@ -435,13 +386,6 @@ class Dispatcher:
             await self._recorder.insist(lambda: tell_of_documents(self._troubles, settlements), message)
         self._let_go([settlement.delivery for settlement in settlements])
 
-    def account_key(self, decision: Decision) -> str:
-        """Names an author and a server's settings with its password: what mail waits for when the server refuses us."""
-        server = decision.server
-        if server is None:
-            return ""
-        return account_key(server, str(decision.author or ""), self._sending.active().keyring)
-
     def _width(self) -> Width:
         return _width_of(self._sending.active())
 
@@ -456,86 +400,6 @@ class Dispatcher:
             log.error("delivery work failed unexpectedly", exc_info=error)
             data: dict[str, Json] = {"error": f"{type(error).__name__}: {error}"}
             self._sending.events.emit(Event(EventType.FAULT, self._sending.clock.now(), data=data))
-
-
-class _Carrier:
-    """Carries the batches of one lane."""
-
-    def __init__(self, dispatcher: Dispatcher, attempts: Attempts) -> None:
-        self._dispatcher = dispatcher
-        self._attempts = attempts
-
-    async def carry(self, job: Batch) -> None:
-        """See lanes.Carrier.carry."""
-        dispatcher = self._dispatcher
-        if not dispatcher.is_current(job):
-            dispatcher.decide_again(job)
-            return
-        try:
-            # Before the attempt: if the settings change meanwhile, the refusal was about these.
-            account = dispatcher.account_key(job.decision)
-            result = await (self._attempt_with(account, job) if account else self._attempts.attempt(job))
-            if result is not None:
-                dispatcher.settle_batch(job, result, account)
-        except Exception as error:
-            log.exception("an attempt cannot be settled", queue_id=job.message.queue_id)
-            dispatcher.hold_batch(job, error)
-
-    async def _attempt_with(self, account: str, job: Batch) -> AttemptResult | None:
-        """Attempt within the breaker and the pace of an account; None when the mail has to wait for its pace."""
-        accounts = self._dispatcher.accounts
-        async with accounts.turn(account):
-            result = await accounts.refused(account, job)
-            if result is None:
-                began = self._dispatcher.now()
-                wait = await accounts.wait(job)
-                if wait:
-                    self._dispatcher.pace(job, wait)
-                    return None
-                result = await self._attempts.attempt(job)
-                await accounts.give_back(job, result, began)
-                await accounts.note(account, job, result)
-            return result
-
-    def close(self) -> None:
-        """See lanes.Carrier.close."""
-        self._attempts.close()
-
-
-def _describe(batch: Batch, result: AttemptResult) -> dict[str, Json]:
-    decision = batch.decision
-    data: dict[str, Json] = {
-        "company": batch.company,
-        "identity": decision.name,
-        "reasons": list(decision.reasons),
-        "reverse_path": result.reverse_path,
-    }
-    if decision.wanted is not None:
-        data["wanted"] = decision.wanted
-        data["fallback"] = decision.is_fallback
-    if decision.author is not None:
-        data["author"] = str(decision.author)
-    if decision.recipient is not None and not decision.secret:
-        data["forwarded_to"] = str(decision.recipient)
-    if result.target is not None:
-        data["host"] = result.target.host
-        data["ip"] = result.target.ip
-        data["tls"] = result.tls
-        data["trust"] = result.trust
-    return data
-
-
-def smarthost_key(active: Active) -> str:
-    """What mail waits for that the smarthost did not take in time; "" without one."""
-    smarthost = active.snapshot.settings.delivery.smarthost
-    return "" if smarthost is None else f"smarthost:{smarthost.tls}:{smarthost.host}:{smarthost.port}"
-
-
-def _home_of(batch: Batch) -> Company | None:
-    """The company whose own address a batch goes to."""
-    company = batch.active.snapshot.company(batch.company) if batch.company else None
-    recipient = batch.decision.recipient or batch.deliveries[0].recipient.address
-    return company if company is not None and batch.route.server is None and recipient == company.address else None
 
 
 @lru_cache(1)

@@ -698,7 +698,7 @@ async def test_it_goes_after_a_month_and_when_no_app_wants_that_any_more(house):
     async with ScriptedPeer(*GONE_ONCE) as peer:
         queue_id = await held_for_a_dead_address(house, peer)
         before, house.clock.at = house.clock.at, house.clock.at + 31 * DAY
-        assert await house.dispatcher._how_many(f"dead:bakery {ANNA}", "bakery") is None
+        assert await house.dispatcher._releaser._how_many(f"dead:bakery {ANNA}", "bakery") is None
         house.clock.at = before
         house.configure(apps={"web": HOLDING["web"] | {"dead_addresses": "deliver"}})
         await house.dispatcher.release_held()
