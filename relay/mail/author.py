@@ -8,6 +8,7 @@ Never guesses: what could be read as two different authors is an error.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from relay.mail.address import Address, AddressError, parse_address
 from relay.mail.message import HeaderError, fold
@@ -29,6 +30,8 @@ _UNESCAPE = re.compile(rb"\\(.)")
 # Reading a list takes far longer than all else about a mail, names in Unicode above all. Octets, and authors.
 _LONGEST = 16 * 1024
 _MOST = 100
+# Longer ones are not remembered: what strangers write must not fill the memory.
+_ORDINARILY = 256
 _ESCAPE = re.compile(rb"([\"\\])")
 
 
@@ -61,6 +64,16 @@ def parse_authors(value: bytes) -> tuple[Author, ...]:
     A name that stands in a comment behind the address, as old programs write it, becomes a quoted display; so does
     a display with a bare @ in it.
     """
+    return _parse_known(value) if len(value) <= _ORDINARILY else _parse(value)
+
+
+# Every step that looks at a mail asks who wrote it.
+@lru_cache(maxsize=1024)
+def _parse_known(value: bytes) -> tuple[Author, ...]:
+    return _parse(value)
+
+
+def _parse(value: bytes) -> tuple[Author, ...]:
     ordinary = _ORDINARY.fullmatch(value)
     if ordinary:
         return (Author(ordinary[1].rstrip(b" \t"), _address(ordinary[2])),)

@@ -39,10 +39,13 @@ _BETWEEN = re.compile(r"[^a-z0-9:]+")
 
 def says_away(subject: str) -> bool:
     """Whether a (decoded) subject begins like that of an automatic answer."""
-    text = unicodedata.normalize("NFKD", subject[:_MOST]).casefold()
-    bare = "".join(each for each in text if not unicodedata.combining(each))
-    plain = _BETWEEN.sub(" ", bare).strip()
-    return any(_begins(plain, phrase) for phrase in _PHRASES)
+    text = subject[:_MOST].casefold()
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", subject[:_MOST]).casefold()
+        text = "".join(each for each in text if not unicodedata.combining(each))
+    plain = _BETWEEN.sub(" ", text).strip()
+    # Nearly every subject begins otherwise.
+    return plain.startswith(_PHRASES) and any(_begins(plain, phrase) for phrase in _PHRASES)
 
 
 def _begins(plain: str, phrase: str) -> bool:

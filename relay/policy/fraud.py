@@ -137,8 +137,11 @@ def _name(sight: Sight) -> list[Warn]:
 
 def _plain(text: str) -> str:
     """Small letters without accents, one blank between words and around all."""
-    folded = unicodedata.normalize("NFKD", text).casefold()
-    bare = "".join(each for each in folded if not unicodedata.combining(each))
+    if text.isascii():
+        bare = text.lower()
+    else:
+        folded = unicodedata.normalize("NFKD", text).casefold()
+        bare = "".join(each for each in folded if not unicodedata.combining(each))
     return f" {_BETWEEN.sub(' ', bare).strip()} "
 
 

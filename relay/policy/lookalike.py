@@ -6,6 +6,8 @@ alike too, so what is found here is a warning, never proof.
 
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
 
 import idna
 
@@ -81,6 +83,14 @@ _SHORTEST = 5
 _LONG = 9
 
 
+class _Name(NamedTuple):
+    """A domain as eyes see it: the part that somebody has registered, the label chosen for it, and how that looks."""
+
+    registered: str
+    chosen: str
+    skeleton: str
+
+
 def looks_like(domain: str, known: Iterable[str]) -> str | None:
     """The first of the `known` domains that `domain` can be taken for without being (below) any of them."""
     others = tuple(dict.fromkeys(each.lower() for each in known))
@@ -92,8 +102,15 @@ def looks_like(domain: str, known: Iterable[str]) -> str | None:
 
 def registered(domain: str) -> str:
     """The part of a domain that somebody has registered, as far as that can be told from the name alone."""
-    labels = domain.lower().split(".")
-    return ".".join(labels[-_suffix_labels(labels) - 1 :])
+    return _name(domain.lower()).registered
+
+
+@lru_cache(maxsize=4096)
+def _name(domain: str) -> _Name:
+    labels = domain.split(".")
+    labels = labels[-_suffix_labels(labels) - 1 :]
+    chosen = _in_unicode(labels[0])
+    return _Name(".".join(labels), chosen, _skeleton(chosen))
 
 
 def _is_within(domain: str, other: str) -> bool:
@@ -101,20 +118,20 @@ def _is_within(domain: str, other: str) -> bool:
 
 
 def _is_alike(domain: str, other: str) -> bool:
-    mine, theirs = _core(domain), _core(other)
+    _, mine, my_look = _name(domain)
+    _, theirs, their_look = _name(other)
     if len(theirs) < _SHORTEST:
         # Of short names there are too many that differ by one letter.
-        return mine != theirs and _skeleton(mine) == _skeleton(theirs) and len(theirs) > 1
-    if _skeleton(mine) == _skeleton(theirs):
-        return True
-    if mine.startswith(f"{theirs}-") or mine.endswith(f"-{theirs}"):
+        return mine != theirs and my_look == their_look and len(theirs) > 1
+    if my_look == their_look or mine.startswith(f"{theirs}-") or mine.endswith(f"-{theirs}"):
         return True
     return within_edits(mine, theirs, 2 if len(theirs) >= _LONG else 1)
 
 
 def within_edits(mine: str, theirs: str, most: int) -> bool:
     """Whether at most so many letters were added, left out, changed or swapped with their neighbour."""
-    if abs(len(mine) - len(theirs)) > most:
+    # One edit brings in or takes out one letter, or both: names that share few letters need no more than this look.
+    if abs(len(mine) - len(theirs)) > most or len(set(mine) ^ set(theirs)) > 2 * most:
         return False
     before: list[int] = []
     row = list(range(len(theirs) + 1))
@@ -128,10 +145,7 @@ def within_edits(mine: str, theirs: str, most: int) -> bool:
     return row[-1] <= most
 
 
-def _core(domain: str) -> str:
-    """The label that somebody has chosen, in letters."""
-    labels = domain.split(".")
-    label = labels[-_suffix_labels(labels) - 1 :][0]
+def _in_unicode(label: str) -> str:
     try:
         return idna.decode(label) if label.startswith("xn--") else label
     except (idna.IDNAError, UnicodeError):
