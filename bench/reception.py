@@ -57,7 +57,8 @@ DOMAIN = "my.relay.example"
 SECRET = b"the secret of the benchmark"
 STRANGER = IPv4Address("198.51.100.7")
 WRITERS = tuple(f"{name}{number}.example" for name in ("smith", "jansen", "dubois", "weber") for number in range(5))
-WARM_UP = 0.5
+WARM_UP = 0.5  # seconds
+LEAST = 3  # mails a connection
 MOST = 2.0
 # By the writer's domain.
 Mails = Mapping[str, bytes]
@@ -214,7 +215,7 @@ async def bring(port: int, domain: str, mail: bytes, until: float) -> int:
     await say(b"", b"220")
     await say(f"EHLO mx.{domain}\r\n".encode(), b"250")
     count = 0
-    while time.monotonic() < until:
+    while count < LEAST or time.monotonic() < until:
         await say(f"MAIL FROM:<jan@{domain}>\r\n".encode(), b"250")
         await say(b"RCPT TO:<bakery@my.relay.example>\r\n", b"250")
         await say(b"DATA\r\n", b"354")
