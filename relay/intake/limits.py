@@ -5,6 +5,7 @@ of IPv6 the /64, which is one customer's line, and its /56. A network is allowed
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from relay.intake.tally import Tallies
@@ -19,6 +20,7 @@ _FREE_ERRORS = 10
 _LONGEST_DELAY = 20.0
 
 
+@lru_cache(maxsize=4096)
 def names_of(peer: IpAddress) -> tuple[str, str]:
     """What is counted for a peer: what passes for one address, and the network around it."""
     if isinstance(peer, IPv4Address):

@@ -134,8 +134,8 @@ def from_json(stored: object) -> Authentication:
 
 
 def _written(finding: Any) -> dict[str, Any]:
-    values = {name: getattr(finding, name) for name in finding.__dataclass_fields__}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if value}
+    values = [(name, getattr(finding, name)) for name in finding.__slots__]
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values if value}
 
 
 def _read(kind: Any, stored: object) -> Any:

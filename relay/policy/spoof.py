@@ -49,7 +49,7 @@ def treatment(found: Authentication, wish: Spoofed) -> Spoofed | None:
 
 def refuse_spoofed(found: Authentication, wishes: Iterable[Spoofed]) -> Reply | None:
     """The answer to such mail when everybody it is for wants it refused; `wishes` has one a recipient."""
-    if all(treatment(found, wish) is Spoofed.REFUSE for wish in wishes):
+    if is_spoofed(found) and all(treatment(found, wish) is Spoofed.REFUSE for wish in wishes):
         return Reply(550, "5.7.1", explain_spoofed(found))
     return None
 
