@@ -60,8 +60,8 @@ def dry_run(
 async def _foresee(slug: str, mailbox: "Mailbox", active: "Active", since: "date | None") -> "list[Foreseen]":
     from relay.clock import SystemClock
     from relay.dns import Resolver
+    from relay.facts.door import Door
     from relay.facts.tokens import Tokens
-    from relay.fetch.door import Door
     from relay.fetch.ledger import MAILBOX, Ledger, MailboxState
     from relay.fetch.reader import Reader
     from relay.fetch.rehearsal import Rehearsal

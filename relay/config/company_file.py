@@ -194,6 +194,10 @@ class Incoming(Model):
     spoofed: Annotated[Spoofed, Field(strict=False)] | None = Field(
         default=None, description="What becomes of mail in a false name. Left out: what the relay does."
     )
+    answers: Literal["forward", "mailbox"] = Field(
+        default="forward",
+        description="What comes for the alias: send it to the company's address, or lay it into its mailbox by IMAP.",
+    )
     cut_through: bool = Field(
         default=False,
         description="Writers outside hear what the company's mail host says of their mail while they are connected.",
@@ -231,6 +235,7 @@ class CompanyFile(Model):
             fast_input=CompanyFastInput(**dict(incoming.fast_input)),
             spoofed=incoming.spoofed,
             cut_through=incoming.cut_through,
+            into_mailbox=incoming.answers == "mailbox",
         )
 
     def _mailbox(self, slug: str, mailbox: Mailbox) -> CompanyMailbox:

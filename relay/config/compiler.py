@@ -51,6 +51,11 @@ def compile_company(file: str, slug: str, raw: bytes) -> Company:
         hint = "Write one of outgoing.server.password and outgoing.server.oauth2."
         raise ConfigErrors([document.error(("outgoing", "server"), "a server has either a password or oauth2", hint)])
     mailbox = parsed.incoming.mailbox
+    if mailbox is None and parsed.incoming.answers == "mailbox":
+        hint = "Write incoming.mailbox: {username, password}, or leave `answers` out."
+        raise ConfigErrors(
+            [document.error(("incoming", "answers"), "the company has no mailbox to lay mail into", hint)]
+        )
     if mailbox is not None and (mailbox.after is After.MOVE) != (mailbox.move_to is not None):
         message = "`after: move` and `move_to` go together"
         raise ConfigErrors([document.error(("incoming", "mailbox", "after"), message, "Write both, or neither.")])

@@ -17,7 +17,12 @@ from relay.policy.company import Company
 NEED_RESTART = ("listeners", "store", "dns", "workers")
 
 # How the values of a company are written in its file, where that is another name.
-_WRITTEN = {"author": "outgoing.from", "spoofed": "incoming.spoofed", "cut_through": "incoming.cut_through"}
+_WRITTEN = {
+    "author": "outgoing.from",
+    "spoofed": "incoming.spoofed",
+    "cut_through": "incoming.cut_through",
+    "into_mailbox": "incoming.answers",
+}
 _OUTSIDE_OUTGOING = frozenset(("name", "address", "alias", "language"))
 _WISHES = frozenset(("identity", "then"))
 

@@ -28,7 +28,7 @@ from relay.policy.company import (
 from relay.policy.pacing import Pace
 from relay.policy.spoof import Spoofed
 
-_FIELDS = 15
+_FIELDS = 16
 _MAILBOX_MARK = b'["imap",'
 _SINK_MARKS = tuple(f',"{kind}"'.encode() for kind in SinkKind)
 
@@ -52,6 +52,7 @@ def pack(company: Company) -> bytes:
         _pack_fast_input(company.fast_input) or None,
         None if company.spoofed is None else company.spoofed.value,
         company.cut_through or None,
+        company.into_mailbox or None,
     ]
     while fields[-1] is None:  # what most companies do not have takes no room
         fields.pop()
@@ -145,6 +146,7 @@ def unpack(slug: str, record: bytes) -> Company:
         fast_input=_unpack_fast_input(slug, incoming[1] or []),
         spoofed=None if incoming[2] is None else Spoofed(incoming[2]),
         cut_through=bool(incoming[3]),
+        into_mailbox=bool(incoming[4]),
     )
 
 

@@ -11,6 +11,7 @@ import structlog
 from relay.clock import Clock
 from relay.config.keyring import Active
 from relay.delivery.dialogue import Answers, transact
+from relay.delivery.laying import Laying
 from relay.delivery.outgoing import Context, Outgoing, make_outgoing
 from relay.delivery.route import Route, Target, find_targets
 from relay.delivery.session import Failed, Opening, OpenSession, open_session
@@ -79,6 +80,7 @@ class World:
     unreachable: Unreachable
     tokens: Tokens
     trust: Trust
+    laying: Laying
 
 
 @dataclass(slots=True)
@@ -113,6 +115,9 @@ class Attempts:
             )
         except AuthorError as error:
             return _everyone(batch, Reply(550, "5.6.0", f"The From field cannot be read: {error}"), Phase.DATA)
+        if batch.route.mailbox is not None:
+            said = await self.world.laying.lay(batch.route.mailbox, batch.deliveries[0], outgoing, active.keyring)
+            return _everyone(batch, said, Phase.FINAL)
         result = await self._over_kept_session(batch, outgoing) or await self._over_new_sessions(batch, outgoing)
         result.reverse_path = str(outgoing.reverse_path or "")
         return result

@@ -14,6 +14,7 @@ from relay.delivery.attempt import AttemptResult, Attempts, Batch, World
 from relay.delivery.carrier import Carrier, describe, home_of
 from relay.delivery.documents import tell_of_documents
 from relay.delivery.lanes import Lanes, Width
+from relay.delivery.laying import Laying
 from relay.delivery.plan import Facts, Planner
 from relay.delivery.recording import Recorder, Sending, patience_of
 from relay.delivery.releasing import Reasons, Releaser
@@ -27,6 +28,7 @@ from relay.events import Event, EventType, Json
 from relay.facts.accounts import AccountStates
 from relay.facts.dead_addresses import DeadAddresses
 from relay.facts.domains import DomainFacts
+from relay.facts.door import Door
 from relay.facts.homes import Homes
 from relay.facts.paces import Paces
 from relay.facts.received_reports import ReceivedReports
@@ -94,6 +96,7 @@ class Dispatcher:
             Unreachable(),
             tokens,
             trust,
+            Laying(Door(sending.active, sending.resolver, tokens)),
         )
         self._recorder = Recorder(sending, self.look)
         self._tasks: set[asyncio.Future[None]] = set()

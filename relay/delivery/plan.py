@@ -82,9 +82,9 @@ class Planner:
                     plan.waits.append((delivery, choice))
                 case Decision():
                     batch = _batch(entry.message, delivery, choice, active)
-                    # A signed return address names one delivery: such deliveries travel alone.
+                    # A signed return address names one delivery, and so does the mark of what is laid into a mailbox.
                     is_signed = choice.reverse_path in (ReversePath.BOUNCE, ReversePath.COMPANY_BOUNCE)
-                    alone = delivery.number if is_signed else None
+                    alone = delivery.number if is_signed or choice.into is not None else None
                     key = (batch.route.key, choice.name, choice.author, delivery.company, alone)
                     known = groups.get(key)
                     if known is not None:

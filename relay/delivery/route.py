@@ -9,7 +9,7 @@ from relay.delivery.trouble import AttemptError
 from relay.dns import MailStatus, Resolver, Status
 from relay.mail.address import Address
 from relay.mail.envelope import TlsWish
-from relay.policy.company import Server
+from relay.policy.company import Mailbox, Server
 from relay.policy.decision import Decision
 from relay.policy.outcome import Fault, Phase, Trouble
 
@@ -30,7 +30,7 @@ class TlsPolicy(StrEnum):
 class Route:
     """Where mail goes; `key` is equal for mail that may share a connection.
 
-    `server` is logged in to; `wish` is what the sender wants of TLS.
+    `server` is logged in to; `mailbox` is where mail is laid into; `wish` is what the sender wants of TLS.
     """
 
     key: str
@@ -41,11 +41,12 @@ class Route:
     server: Server | None = None
     ca: str | None = None
     wish: TlsWish | None = None
+    mailbox: Mailbox | None = None
 
     @property
     def is_smarthost(self) -> bool:
         """Whether the host takes all our mail, whomever it is for."""
-        return not self.is_domain and self.server is None
+        return not self.is_domain and self.server is None and self.mailbox is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,10 @@ def _route(decision: Decision, recipient: Address, settings: DeliverySettings) -
     if server is not None:
         key = f"account:{server.username}@{server.host}:{server.port}"
         return Route(key, server.host, server.port, TlsPolicy(server.tls), server=server, ca=server.ca)
+    mailbox = decision.into
+    if mailbox is not None:
+        key = f"mailbox:{mailbox.username}@{mailbox.host}:{mailbox.port}"
+        return Route(key, mailbox.host, mailbox.port, TlsPolicy(mailbox.tls), ca=mailbox.ca, mailbox=mailbox)
     smarthost = settings.smarthost
     if smarthost is not None:
         key = f"host:{smarthost.host}:{smarthost.port}"

@@ -20,9 +20,9 @@ from relay.config.settings import Mailboxes
 from relay.dns import Resolver
 from relay.events import Event, EventSink, EventType, Json
 from relay.facts.addresses import Addresses
+from relay.facts.door import Door
 from relay.facts.tokens import Tokens
 from relay.facts.troubles import OPERATOR, Details, Trouble, Troubles
-from relay.fetch.door import Door
 from relay.fetch.hold import READING, WATCHING, Hold, LostHoldError
 from relay.fetch.hosts import Hosts
 from relay.fetch.maildesk import SinkError

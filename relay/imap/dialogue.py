@@ -4,7 +4,7 @@ Forgiving about what servers say beside the point, strict about how much of it.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from relay.imap.wire import SILENCE, Wire
@@ -76,6 +76,15 @@ class Dialogue:
             else:
                 line += b" " + word
         await self.wire.send(line + b"\r\n")
+
+    async def command_with(self, *words: bytes, size: int, blocks: Iterable[bytes]) -> Answer:
+        """As `command`, with a literal of `size` octets behind the words, that is sent block by block."""
+        await self.begin(*words, b"{%d}" % size)
+        await self.continuation()
+        for block in blocks:
+            await self.wire.send(block)
+        await self.wire.send(b"\r\n")
+        return await self.finish()
 
     async def continuation(self, note: Callable[[Response], None] = lambda _: None) -> bytes:
         """Wait until the server wants to hear more; what it says with that. `note` hears of untagged responses."""

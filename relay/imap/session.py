@@ -9,7 +9,7 @@ import base64
 import hashlib
 import re
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -41,6 +41,13 @@ _FETCH = re.compile(rb"[0-9]{1,10} FETCH ", re.IGNORECASE)
 _NUMBER = re.compile(rb"\[(UIDVALIDITY|UIDNEXT) ([0-9]{1,10})\]", re.IGNORECASE)
 _OFFERED = re.compile(rb"\[CAPABILITY ([^\]]*)\]", re.IGNORECASE)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_WHY_NOT = re.compile(r"\[(OVERQUOTA|TRYCREATE|LIMIT|TOOBIG)\b", re.IGNORECASE)
+_NOT_LAID = {
+    "OVERQUOTA": "the mailbox is full",
+    "TRYCREATE": "there is no folder {folder}",
+    "LIMIT": "the server takes no more into the mailbox",
+    "TOOBIG": "the mail is too large for the mailbox",
+}
 # RFC 2177: a server may end a connection that is silent for half an hour; some do so after ten minutes.
 IDLE_SECONDS = 540.0
 
@@ -174,6 +181,23 @@ class ImapSession:
                     await self._delete(uid)
                 case After.DELETE:
                     await self._delete(uid)
+
+    async def holds(self, field: str, value: str, since: date) -> bool:
+        """Whether a mail of that day or later has this in such a field."""
+        day = f"SINCE {since.day}-{_MONTHS[since.month - 1]}-{since.year:04}".encode()
+        return bool(await self._search(day + b" HEADER " + field.encode() + b" " + word(value)))
+
+    async def append(self, folder: str, at: datetime, size: int, blocks: Iterable[bytes]) -> None:
+        """Lay a mail of `size` octets into a folder, as if it had come in then (RFC 3501 6.3.11)."""
+        date_time = f'"{at.day:2}-{_MONTHS[at.month - 1]}-{at:%Y %H:%M:%S %z}"'.encode()
+        name = word(encode(folder).decode("ascii"))
+        with _plainly(folder):
+            try:
+                await self._dialogue.command_with(b"APPEND", name, date_time, size=size, blocks=blocks)
+            except DeniedError as error:
+                if (why := _WHY_NOT.search(str(error))) is None:
+                    raise
+                raise MailboxError(MailboxFault.FOLDER, _NOT_LAID[why[1].upper()].format(folder=folder)) from None
 
     async def wait_for_mail(self, poll: float) -> bool:
         """Wait until the folder should be looked at: something came since, or `poll` seconds went by and nobody knows.

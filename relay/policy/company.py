@@ -189,7 +189,8 @@ class Company:
     `server` is there whenever OWN_SERVER is among the wishes. `language` is that of its people, None means the relay's.
     `mailbox` is read for invoices, `fast_input` goes along with them.
     `spoofed` is what becomes of mail in a false name, None means what the relay does. `cut_through`: writers outside
-    hear what the company's own host says of their mail while they are connected.
+    hear what the company's own host says of their mail while they are connected. `into_mailbox`: what comes for the
+    alias is laid into `mailbox`, instead of being sent to `address`.
     `vouched` says why the operator is sure that the company's domain is its own; empty: the company has to prove it.
     """
 
@@ -208,6 +209,7 @@ class Company:
     fast_input: FastInput = FastInput()
     spoofed: Spoofed | None = None
     cut_through: bool = False
+    into_mailbox: bool = False
 
     def __post_init__(self) -> None:
         if IdentityKind.OWN_SERVER in self.wishes and self.server is None:

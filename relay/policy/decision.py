@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from relay.mail.address import Address
-from relay.policy.company import Server
+from relay.policy.company import Mailbox, Server
 
 
 class Name(StrEnum):
@@ -36,7 +36,7 @@ class Decision:
     are the domains in whose name to sign, with every key there is; `selectors` name the keys that sign for the
     author's domain besides. `via` is whom forwarded mail comes through, when its writer is shown with our address.
     `wanted` is what the company wishes first, None when nobody had a wish. `reasons` are sentences for people.
-    `secret` says that `recipient` is shown to nobody.
+    `secret` says that `recipient` is shown to nobody. `into` is the mailbox to lay the mail into instead of sending it.
     """
 
     name: Name
@@ -50,6 +50,7 @@ class Decision:
     wanted: Name | None = None
     reasons: tuple[str, ...] = ()
     secret: bool = False
+    into: Mailbox | None = None
 
     @property
     def is_fallback(self) -> bool:

@@ -29,6 +29,16 @@ class Writer:
 
 def forward_to_company(company: Company, writer: Writer, *, domain: str) -> Decision:
     """Mail from outside for a company's alias at `domain`."""
+    if company.into_mailbox and company.mailbox is not None:
+        # Nobody on the way has to believe it: it stays as it is.
+        return Decision(
+            Name.FORWARD,
+            author=None,
+            reverse_path=ReversePath.NULL,
+            recipient=company.address,
+            into=company.mailbox,
+            reasons=("mail for the alias is laid into the company's own mailbox",),
+        )
     goes = f"mail for the alias goes to the company's address {company.address}"
     return _forward(writer, Address(company.alias, domain), company.address, company.name, goes)
 

@@ -52,6 +52,7 @@ class Fault(StrEnum):
     TOO_LARGE = "too-large"
     NO_EIGHT_BIT = "no-8bitmime"
     NO_SMTPUTF8 = "no-smtputf8"
+    MAILBOX = "mailbox"
     UNEXPECTED = "unexpected"
 
 
@@ -122,6 +123,7 @@ _FAULTS = {
     Fault.TOO_LARGE: (Action.FAIL, Scope.MESSAGE, "5.3.4"),
     Fault.NO_EIGHT_BIT: (Action.FAIL, Scope.MESSAGE, "5.6.3"),
     Fault.NO_SMTPUTF8: (Action.FAIL, Scope.MESSAGE, "5.6.7"),
+    Fault.MAILBOX: (Action.DEFER, Scope.TARGET, "4.2.0"),
     Fault.UNEXPECTED: (Action.DEFER, Scope.MESSAGE, "4.3.0"),
 }
 _BEFORE_LOGIN = {Phase.RESOLVE, Phase.CONNECT, Phase.GREETING, Phase.HELLO, Phase.TLS}

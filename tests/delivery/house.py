@@ -12,6 +12,7 @@ from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.delivery.attempt import AttemptResult, Attempts, Batch, World
 from relay.delivery.dispatcher import Dispatcher
+from relay.delivery.laying import Laying
 from relay.delivery.outgoing import Context, Outgoing, make_outgoing
 from relay.delivery.recording import Sending
 from relay.delivery.route import Route, TlsPolicy
@@ -20,6 +21,7 @@ from relay.delivery.unreachable import Unreachable
 from relay.dns import Resolver
 from relay.events import Event, EventType
 from relay.facts.addresses import Addresses
+from relay.facts.door import Door
 from relay.facts.sts import Sts
 from relay.facts.tls_results import TlsResults
 from relay.facts.tokens import Tokens
@@ -219,7 +221,8 @@ class House:
 
     def attempts(self) -> Attempts:
         trust = Trust(self.policy_of, self.resolver, self.tls_results)
-        return Attempts(World(self.spool, self.resolver, self.clock, self.unreachable, self.tokens(), trust))
+        laying = Laying(Door(lambda: self.active, self.resolver, self.tokens()))
+        return Attempts(World(self.spool, self.resolver, self.clock, self.unreachable, self.tokens(), trust, laying))
 
     async def policy_of(self, domain: str) -> Sts:
         return self.policies.get(domain, Sts())

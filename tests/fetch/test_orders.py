@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from relay.fetch.door import Door
+from relay.facts.door import Door
 from relay.fetch.ledger import Ledger, Stage, history, mails_named
 from relay.fetch.orders import ORDER, Order, Orders, Wish, wanted
 from relay.fetch.reader import Reader

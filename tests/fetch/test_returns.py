@@ -9,7 +9,7 @@ from relay.cli.trace import describe as trace_of
 from relay.clock import SystemClock
 from relay.events import Event, EventType
 from relay.facts.dead_addresses import DeadAddresses
-from relay.fetch.door import Door
+from relay.facts.door import Door
 from relay.fetch.ledger import MAILBOX, Ledger
 from relay.fetch.reader import Reader
 from relay.fetch.rehearsal import Fate, Rehearsal

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import ssl
+from datetime import UTC, datetime
 
 import pytest
 import trustme
@@ -446,3 +447,40 @@ def test_whatever_a_server_says_ends_in_a_value_or_in_trouble(pieces):
                 assert isinstance(read_fetch(response), dict)
 
     asyncio.run(run())
+
+
+AT = datetime(2026, 3, 7, 9, 5, 1, tzinfo=UTC)
+
+
+async def lay(session):
+    await session.append("Antwoorden & meer", AT, 7, [b"abc", b"defg"])
+
+
+async def test_a_mail_is_laid_down_with_its_time(tmp_path):
+    said = []
+
+    def append(line):
+        said.append(line)
+        return b"+ go on\r\n"
+
+    async with Server(APPEND=append) as server:
+        with pytest.raises(MailboxError):
+            await on(server, tmp_path, lay)
+    assert said == ['R4 APPEND "Antwoorden &- meer" " 7-Mar-2026 09:05:01 +0000" {7}\r\n']
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"{tag} NO [OVERQUOTA] so much\r\n", "the mailbox is full"),
+        (b"{tag} NO [TRYCREATE] what\r\n", "there is no folder Antwoorden & meer"),
+        (b"{tag} NO [TOOBIG] oh\r\n", "the mail is too large for the mailbox"),
+        (b"{tag} NO [LIMIT] x\r\n", "the server takes no more into the mailbox"),
+        (b"{tag} NO secret words\r\n", "the server says no to Antwoorden & meer"),
+    ],
+)
+async def test_why_a_mail_cannot_be_laid_down_is_said_in_plain_words(tmp_path, answer, words):
+    async with Server(APPEND=answer) as server:
+        with pytest.raises(MailboxError) as caught:
+            await on(server, tmp_path, lay)
+    assert str(caught.value) == words

@@ -294,6 +294,16 @@ def test_an_own_server_has_to_be_there(config) -> None:
     ]
 
 
+def test_answers_need_a_mailbox_to_be_laid_into(config) -> None:
+    config.company("garage").write_text("name: G\naddress: g@g.example\nalias: g\nincoming: {answers: mailbox}\n")
+    assert config.errors() == [
+        (
+            "companies/garage.yaml:4:21: incoming.answers: the company has no mailbox to lay mail into. "
+            "Write incoming.mailbox: {username, password}, or leave `answers` out."
+        )
+    ]
+
+
 def test_files_that_would_be_overlooked(config) -> None:
     config.file("companies/groot.yml").write_text("")
     config.file("companies/more").mkdir()

@@ -6,7 +6,7 @@ import pytest
 
 from relay.mail.address import Address
 from relay.policy.authentication import Authentication, DmarcFinding, Result, unknown
-from relay.policy.company import Company
+from relay.policy.company import Company, Mailbox, SecretKind, SecretRef
 from relay.policy.decision import Name, ReversePath
 from relay.policy.dmarc import Policy
 from relay.policy.forward import Writer, forward_to_company, forward_to_postmaster, read_evidence
@@ -82,3 +82,14 @@ def test_mail_for_the_relay_itself_goes_to_its_postmaster():
     assert (decision.recipient, decision.author) == (INFO, Address("postmaster", DOMAIN))
     assert decision.via == DOMAIN
     assert decision.reasons[0] == "mail for the relay itself goes to info@bakery.example"
+
+
+def test_what_is_laid_into_a_mailbox_stays_as_it_is():
+    mailbox = Mailbox("imap.bakery.example", 993, "implicit", "info", SecretRef(SecretKind.ENV, "PASSWORD"))
+    company = replace(COMPANY, mailbox=mailbox, into_mailbox=True)
+    decision = forward_to_company(company, Writer(null=False, evidence=Authentication(dmarc=REJECT)), domain=DOMAIN)
+    assert (decision.into, decision.author, decision.recipient) == (mailbox, None, INFO)
+    assert (
+        forward_to_company(replace(company, mailbox=None), Writer(null=False, evidence=None), domain=DOMAIN).into
+        is None
+    )

@@ -1,0 +1,72 @@
+"""Lays mail into a company's own mailbox by IMAP, instead of sending it to the company's address.
+
+In charge of laying it there once: an attempt whose end nobody knows is followed by one that looks first. All trouble is
+temporary; what lasts is held in the end like other mail from outside.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+from relay.config.keyring import Keyring
+from relay.delivery.outgoing import Outgoing
+from relay.facts.door import Door
+from relay.imap.faults import MailboxError, MailboxFault
+from relay.mail.laid import FIELD, laid_mark
+from relay.mail.reply import Reply
+from relay.policy.company import Mailbox
+from relay.policy.outcome import Fault, Trouble
+from relay.store.spool import Delivery
+
+# A refused account is left alone for so long: repeated failures lock accounts.
+_REFUSED = 900.0
+_MOST_REMEMBERED = 10_000
+_DAY = timedelta(days=1)
+
+
+class Laying:
+    """Lays mail for one worker."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._rests: dict[str, tuple[float, str]] = {}
+
+    async def lay(self, mailbox: Mailbox, delivery: Delivery, outgoing: Outgoing, keyring: Keyring) -> Reply | Trouble:
+        """Lay one mail into the folder that is read, unless it lies there; what came of it."""
+        key = self._door.key_of(mailbox)
+        until, why = self._rests.get(key, (0.0, ""))
+        if monotonic() < until:
+            return Trouble(Fault.MAILBOX, why)
+        try:
+            mark = laid_mark(outgoing.message.queue_id, delivery.number, secrets=keyring.signing)
+            await self._lay(mailbox, mark, outgoing)
+        except MailboxError as error:
+            pause = max(error.pause, _REFUSED if error.fault is MailboxFault.REFUSED else 0.0)
+            if pause:
+                self._rest(key, monotonic() + pause, str(error))
+            return Trouble(Fault.MAILBOX, str(error))
+        return Reply(250, "2.0.0", f"laid into {mailbox.folder} of the company's mailbox")
+
+    async def _lay(self, mailbox: Mailbox, mark: str, outgoing: Outgoing) -> None:
+        at = datetime.fromtimestamp(outgoing.message.received_at, UTC)
+        session = await self._door.open(mailbox)
+        try:
+            await session.select(mailbox.folder, readonly=True)
+            # The server's days may be others than ours.
+            if await session.holds(FIELD, mark, at.date() - _DAY):
+                return
+            # RFC 5321 4.4: it goes no further from here.
+            top = f"Return-Path: <{outgoing.message.envelope.reverse_path or ''}>\r\n{FIELD}: {mark}\r\n".encode()
+            await session.append(mailbox.folder, at, len(top) + outgoing.size, _blocks(top, outgoing))
+        finally:
+            await session.close()
+
+    def _rest(self, key: str, until: float, why: str) -> None:
+        if len(self._rests) >= _MOST_REMEMBERED:
+            self._rests.clear()
+        self._rests[key] = until, why
+
+
+def _blocks(top: bytes, outgoing: Outgoing) -> Iterator[bytes]:
+    yield top + outgoing.header
+    yield from outgoing.body()

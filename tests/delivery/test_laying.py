@@ -1,0 +1,104 @@
+"""Answers that are laid into a company's own mailbox, with a real Dovecot."""
+
+import email
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+from relay.events import EventType
+from relay.policy.company import Company, Mailbox, SecretKind, SecretRef
+from relay.policy.outcome import Action
+from relay.store.spool import Origin, State
+from tests.e2e.relay_process import free_port
+from tests.peers.mailboxes import HOST, PASSWORD, Mailboxes
+
+from .house import BAKERY, DOMAIN, MAIL, House
+
+SENDER = "anna@customer.example"
+
+
+@pytest.fixture
+async def mailboxes() -> AsyncIterator[Mailboxes]:
+    async with Mailboxes(free_port("127.0.0.1")) as running:
+        yield running
+
+
+@pytest.fixture
+def company(house: House, mailboxes: Mailboxes, tmp_path: Path) -> Company:
+    password = tmp_path / "password"
+    password.write_text(PASSWORD)
+    reference = SecretRef(SecretKind.FILE, str(password))
+    mailbox = Mailbox(HOST, mailboxes.port, "implicit", "info", reference, ca=str(mailboxes.ca))
+    company = replace(BAKERY, mailbox=mailbox, into_mailbox=True)
+    house.configure(company, mailboxes={"allow_private": True})
+    return company
+
+
+def lying(mailboxes: Mailboxes, folder: str = "INBOX") -> list[Message]:
+    """What lies in the mailbox."""
+    with mailboxes.connect("info") as client:
+        client.select(folder, readonly=True)
+        found = client.uid("FETCH", "1:*", "(INTERNALDATE BODY.PEEK[])")[1]
+        return [email.message_from_bytes(each[1]) for each in found if isinstance(each, tuple)]
+
+
+async def answer(house: House) -> str:
+    return await house.deliver(f"bakery@{DOMAIN}", sender=SENDER, origin=Origin.MX)
+
+
+async def test_an_answer_lies_in_the_mailbox_as_it_came(house, mailboxes, company):
+    queue_id = await answer(house)
+    (mail,) = lying(mailboxes)
+    assert (mail["From"], mail["Return-Path"]) == ('"Web" <web@app.example>', f"<{SENDER}>")
+    assert mail["Relay-Laid"].startswith(f"{queue_id}.0.")
+    assert mail.as_bytes().replace(b"\n", b"\r\n").endswith(MAIL.partition(b"\r\n\r\n")[2])
+    assert (await house.delivery(queue_id)).state is State.DELIVERED
+    (delivered,) = house.sink.of(EventType.DELIVERED)
+    assert delivered.data["reply"] == "250 2.0.0 laid into INBOX of the company's mailbox"
+    assert "laid into the company's own mailbox" in str(delivered.data["reasons"])
+
+
+async def test_it_is_laid_once_when_nobody_knows_how_the_try_before_ended(house, mailboxes, company):
+    entry = await house.put(f"bakery@{DOMAIN}", sender=SENDER, origin=Origin.MX)
+    (batch,) = (await house.dispatcher.planner.plan(entry)).batches
+    for _ in range(2):
+        (outcome,) = (await house.attempts().attempt(batch)).outcomes
+        assert outcome.action is Action.DELIVERED
+    assert len(lying(mailboxes)) == 1
+
+
+async def test_a_large_mail_is_laid_whole(house, mailboxes, company):
+    body = b"".join(b"line %d of a large one\r\n" % number for number in range(60_000))
+    head = MAIL.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    await house.deliver(f"bakery@{DOMAIN}", sender=SENDER, origin=Origin.MX, octets=head + body)
+    (mail,) = lying(mailboxes)
+    assert mail.get_payload(decode=True) == body
+
+
+async def test_each_of_two_addresses_gets_its_own(house, mailboxes, company):
+    await house.deliver(f"bakery@{DOMAIN}", f"bakery+2@{DOMAIN}", sender=SENDER, origin=Origin.MX)
+    assert len(lying(mailboxes)) == 2
+
+
+async def test_a_refused_account_is_left_alone_while_mail_waits(house, mailboxes, company, tmp_path):
+    (tmp_path / "password").write_text("a wrong one")
+    first, second = await answer(house), await answer(house)
+    for queue_id in (first, second):
+        delivery = await house.delivery(queue_id)
+        assert (delivery.state, delivery.last) == (State.QUEUED, "the server refuses the account or its password")
+    # Another password is another account: it is tried at once.
+    (tmp_path / "password").write_text(PASSWORD)
+    house.configure(replace(company, name="Bakery & Sons"))
+    house.clock.at += 120
+    await house.lease()
+    assert len(lying(mailboxes)) == 2
+
+
+async def test_a_folder_that_is_not_there_is_named(house, mailboxes, company):
+    house.configure(replace(company, mailbox=replace(company.mailbox, folder="Answers")))
+    queue_id = await answer(house)
+    delivery = await house.delivery(queue_id)
+    assert (delivery.state, "Answers" in delivery.last) == (State.QUEUED, True)
