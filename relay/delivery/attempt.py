@@ -117,7 +117,8 @@ class Attempts:
             return _everyone(batch, Reply(550, "5.6.0", f"The From field cannot be read: {error}"), Phase.DATA)
         if batch.route.mailbox is not None:
             said = await self.world.laying.lay(batch.route.mailbox, batch.deliveries[0], outgoing, active.keyring)
-            return _everyone(batch, said, Phase.FINAL)
+            # Where nobody knows how a try ended, the next one looks: nothing is unknown for long.
+            return _everyone(batch, said, Phase.FINAL if isinstance(said, Reply) else Phase.LOGIN)
         result = await self._over_kept_session(batch, outgoing) or await self._over_new_sessions(batch, outgoing)
         result.reverse_path = str(outgoing.reverse_path or "")
         return result

@@ -114,7 +114,8 @@ def judge(mail: MailFacts, taste: Taste) -> Judgement:
         keys = identities(part, *([companion] if companion is not None else []))
         twin = next((known[key] for key in keys if key in known), None)
         if twin is not None:
-            left.append(Left(part.number, Fate.SKIPPED, f"the same invoice as part {twin}"))
+            same = [part] if companion is None else [part, companion]
+            left += [Left(each.number, Fate.SKIPPED, f"the same invoice as part {twin}") for each in same]
         elif found.points >= taste.enough:
             number = None if companion is None else companion.number
             documents.append(Document(part.number, number, found.points, found.reasons, keys, part.digest))

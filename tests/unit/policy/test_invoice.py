@@ -242,6 +242,17 @@ def test_words_are_found_whole_and_without_accents():
     assert find(("factuur",), plain("factuuradres")) is None
 
 
+def test_of_an_invoice_that_came_in_other_clothes_the_companion_is_told_of_too():
+    papers = [Part(number, Kind.PDF, digest="a", name=name) for number, name in enumerate(("factuur.pdf", "114.pdf"))]
+    xml = Part(2, Kind.XML, name="114.xml", digest="b", business=UBL)
+    judged = judge(MailFacts("factuur", "", (*papers, xml)), Taste())
+    assert [each.part for each in judged.documents] == [0]
+    assert [(each.part, each.reason) for each in judged.left] == [
+        (1, "the same invoice as part 0"),
+        (2, "the same invoice as part 0"),
+    ]
+
+
 PARTS = st.builds(
     Part,
     number=st.just(0),

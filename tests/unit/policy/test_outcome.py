@@ -117,6 +117,7 @@ FAULTS = {
     Fault.TOO_LARGE: (*FAIL_MESSAGE, "5.3.4"),
     Fault.NO_EIGHT_BIT: (*FAIL_MESSAGE, "5.6.3"),
     Fault.NO_SMTPUTF8: (*FAIL_MESSAGE, "5.6.7"),
+    Fault.MAILBOX: (Action.DEFER, Scope.TARGET, "4.2.0"),
     Fault.UNEXPECTED: (*DEFER_MESSAGE, "4.3.0"),
 }
 
