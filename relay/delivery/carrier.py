@@ -111,7 +111,9 @@ def describe(batch: Batch, result: AttemptResult) -> dict[str, Json]:
 
 
 def home_of(batch: Batch) -> Company | None:
-    """The company whose own address a batch goes to."""
+    """The company whose own address a batch goes to, by the hosts of its domain."""
     company = batch.active.snapshot.company(batch.company) if batch.company else None
+    if company is None or batch.route.server is not None or batch.route.mailbox is not None:
+        return None
     recipient = batch.decision.recipient or batch.deliveries[0].recipient.address
-    return company if company is not None and batch.route.server is None and recipient == company.address else None
+    return company if recipient == company.address else None

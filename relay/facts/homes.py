@@ -91,8 +91,8 @@ class Homes:
         return await self._facts().put(replace(fact, value=asdict(replace(state, probe=now)))) is not None
 
     async def _refused_since(self, company: Company, now: float) -> HomeState | None:
-        if company.cut_through:
-            # Every writer hears it from the host itself.
+        if company.cut_through or company.into_mailbox:
+            # Every writer hears it from the host itself, or nothing goes to that host.
             return None
         if now < self._quiet.get(fact_key(company), 0.0):
             return None

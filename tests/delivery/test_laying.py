@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from relay.events import EventType
+from relay.imap.faults import MailboxError, MailboxFault
+from relay.imap.session import ImapSession
+from relay.policy.authentication import unknown
 from relay.policy.company import Company, Mailbox, SecretKind, SecretRef
 from relay.policy.outcome import Action
 from relay.store.spool import Origin, State
@@ -68,6 +71,41 @@ async def test_it_is_laid_once_when_nobody_knows_how_the_try_before_ended(house,
         (outcome,) = (await house.attempts().attempt(batch)).outcomes
         assert outcome.action is Action.DELIVERED
     assert len(lying(mailboxes)) == 1
+
+
+async def test_it_is_laid_once_when_the_connection_ends_before_the_server_has_said_so(
+    house, mailboxes, company, monkeypatch
+):
+    append = ImapSession.append
+
+    async def append_and_lose(session, *what):
+        await append(session, *what)
+        monkeypatch.setattr(ImapSession, "append", append)
+        raise MailboxError(MailboxFault.CONNECT, "the connection was lost")
+
+    monkeypatch.setattr(ImapSession, "append", append_and_lose)
+    queue_id = await answer(house)
+    assert (await house.delivery(queue_id)).state is State.QUEUED
+    house.clock.at += 120
+    await house.lease()
+    assert (await house.delivery(queue_id)).state is State.DELIVERED
+    assert len(lying(mailboxes)) == 1
+
+
+async def test_what_was_found_out_stands_on_it(house, mailboxes, company):
+    warning = {"code": "look-alike", "text": "custorner.example looks like customer.example", "company": "bakery"}
+    found = {"evidence": unknown("nobody asked").to_json(), "warnings": [warning]}
+    await house.deliver(f"bakery@{DOMAIN}", sender=SENDER, origin=Origin.MX, findings=found)
+    (mail,) = lying(mailboxes)
+    assert mail["Relay-Warning"].startswith("look-alike; custorner.example")
+    assert mail["Authentication-Results"].startswith("mx1.my.relay.example")
+
+
+async def test_the_companys_address_is_not_proved_by_it(house, mailboxes, company):
+    assert await house.dispatcher.homes.refused(company)
+    await answer(house)
+    assert not house.sink.of(EventType.ADDRESS_BACK)
+    assert not await house.dispatcher.homes.refused(company)
 
 
 async def test_a_large_mail_is_laid_whole(house, mailboxes, company):

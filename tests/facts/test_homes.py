@@ -136,3 +136,8 @@ async def test_where_every_writer_hears_it_from_the_host_nobody_is_put_off(world
     assert [await world.code(BAKERY), await world.code(replace(BAKERY, cut_through=True))] == [450, 250]
     world.verification.required = True
     assert await world.code(replace(BAKERY, cut_through=True)) == 450
+
+
+async def test_where_nothing_goes_to_the_host_its_refusal_puts_nobody_off(world):
+    await world.homes.refused(BAKERY)
+    assert await world.code(replace(BAKERY, into_mailbox=True)) == 250
