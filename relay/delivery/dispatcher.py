@@ -23,6 +23,7 @@ from relay.delivery.settle import Circumstances, Settlement, hold, settle, wait_
 from relay.delivery.spoofed import tell_of_spoofed
 from relay.delivery.trust import Trust
 from relay.delivery.unreachable import Unreachable
+from relay.delivery.unreached import tell_of_reached, tell_of_unreached
 from relay.delivery.verdicts import Verdicts
 from relay.events import Event, EventType, Json
 from relay.facts.accounts import AccountStates
@@ -342,8 +343,10 @@ class Dispatcher:
         kind = None
         if is_home_lost(outcome):
             kind = EventType.ADDRESS_REFUSED if await self.homes.refused(home) else None
-        elif outcome.action is Action.DELIVERED:
-            kind = EventType.ADDRESS_BACK if await self.homes.works(home) else None
+            await tell_of_unreached(self._troubles, home, outcome.text)
+        elif outcome.action is Action.DELIVERED and await self.homes.works(home):
+            kind = EventType.ADDRESS_BACK
+            await tell_of_reached(self._troubles, home)
         if kind is not None:
             said: dict[str, Json] = {"company": home.slug, "address": str(home.address), "text": outcome.text}
             self._sending.events.emit(Event(kind, self.now(), batch.message.queue_id, data=said))

@@ -39,6 +39,7 @@ class Trouble(StrEnum):
     DOCUMENTS_REFUSED = "documents-refused"
     CERTIFICATE_EXPIRES = "certificate-expires"
     SENT_BY_OTHERS = "sent-by-others"
+    ADDRESS_REFUSED = "address-refused"
 
 
 # How long nobody is reminded of a trouble that lasts; a day unless it says so here.

@@ -44,7 +44,10 @@ _OVER = {
     Trouble.FAST_INPUT_REFUSED: "fast-input-back",
     Trouble.DOCUMENTS_REFUSED: "documents-taken",
     Trouble.CERTIFICATE_EXPIRES: "certificate-renewed",
+    Trouble.ADDRESS_REFUSED: "address-back",
 }
+# About a company, and for the operator: mail to the company is just what does not arrive.
+_FOR_OPERATOR = {Trouble.ADDRESS_REFUSED}
 
 log = structlog.get_logger("relay.notices")
 
@@ -62,6 +65,7 @@ class _Wish:
     values: dict[str, str | bool]
     after: Fact | None
     for_operator: bool = False
+    stands_in: bool = False  # the operator gets it in the company's place
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +180,11 @@ class Courier:
         if company is None:
             return _Wish(None, kind, settings.postmaster, values, after)
         values |= {"waits": company.otherwise is Otherwise.HOLD, "alias": f"{company.alias}@{settings.domain}"}
+        if trouble in _FOR_OPERATOR:
+            return _Wish(company, kind, settings.postmaster, values, after, for_operator=True)
         confirmed = await self._addresses.is_confirmed(company)
         to = company.address if confirmed else settings.postmaster
-        return _Wish(company, kind, to, values, after, for_operator=not confirmed)
+        return _Wish(company, kind, to, values, after, for_operator=not confirmed, stands_in=not confirmed)
 
     async def _send(self, fact: Fact, wish: _Wish) -> int:
         """Put the notice into the queue, then be done with the wish: rather twice than not at all."""
@@ -222,7 +228,7 @@ class Courier:
             message_id=message_id,
             at=now,
             values={**_named(company), **wish.values},
-            for_operator=wish.for_operator,
+            for_operator=wish.stands_in,
         )
         envelope = Envelope(None, (Recipient(wish.to),), smtputf8=not wish.to.is_ascii)
         content = store(self._spool, self._composer.compose(letter))

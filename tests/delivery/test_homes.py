@@ -3,6 +3,7 @@
 import pytest
 
 from relay.events import EventType
+from relay.facts.troubles import KIND as TROUBLE
 from relay.sandbox.scripted_peer import Drop, Say, Script, ScriptedPeer
 from relay.store.spool import Origin, State
 
@@ -24,6 +25,9 @@ async def test_what_was_taken_waits_until_the_address_works_again(house):
         first = await forward(house)
         assert (await house.delivery(first)).hold_key == "home:bakery:info@bakery.example"
         assert len(house.sink.of(EventType.ADDRESS_REFUSED)) == 1
+        (told,) = await house.spool.facts.list(TROUBLE)
+        assert (told.key, told.value["over"]) == ("bakery address-refused", False)
+        assert told.value["details"]["about"] == "info@bakery.example"
         refusal = await house.dispatcher.homes.refusal(BAKERY)
         assert refusal is not None
         assert refusal.code == 450
@@ -38,6 +42,8 @@ async def test_what_was_taken_waits_until_the_address_works_again(house):
             assert (await house.delivery(first)).state is state
     assert len(house.sink.of(EventType.ADDRESS_REFUSED)) == 1
     assert len(house.sink.of(EventType.ADDRESS_BACK)) == 1
+    # Nobody had been told yet, so nobody hears of the end.
+    assert await house.spool.facts.list(TROUBLE) == []
     assert await house.dispatcher.homes.refusal(BAKERY) is None
 
 

@@ -183,6 +183,20 @@ async def test_who_has_not_confirmed_its_address_is_told_through_the_operator(ho
     )
 
 
+async def test_that_a_companys_address_takes_no_mail_is_told_to_the_operator(house: House):
+    refused = troubles.Details("info@bakery.example", "550 5.1.1 Nobody")
+    await house.troubles.tell("bakery", Trouble.ADDRESS_REFUSED, refused)
+    assert await subjects(house) == [f"{BAKERY.name}: its address takes no mail"]
+    (entry,) = await house.entries()
+    (delivery,) = entry.deliveries
+    assert (str(delivery.recipient.address), delivery.company) == ("postmaster@operator.example", "")
+    text = " ".join(text_of(house.read(entry)).split())
+    assert text.startswith("Hello, the mail host of info@bakery.example refuses mail for that address, so answers to")
+    assert "What the host says: 550 5.1.1 Nobody" in text
+    await house.troubles.over("bakery", Trouble.ADDRESS_REFUSED)
+    assert f"{BAKERY.name}: its address takes mail again" in await subjects(house)
+
+
 @pytest.mark.parametrize("trouble", Trouble)
 def test_keys_name_company_and_trouble(trouble: Trouble):
     assert troubles.read_key(troubles.fact_key(GARAGE.slug, trouble)) == (GARAGE.slug, trouble)
