@@ -184,12 +184,15 @@ class Wire(SMTP):
     async def _pause(self, seconds: float, *, until_heard: bool = False) -> None:
         """Let time go by, with what was said kept back; `until_heard`: no longer than the peer is silent."""
         due = self._clock() + seconds
-        timer = self.loop.call_at(due, self._wake)
+        timer: asyncio.TimerHandle | None = None
         self._busy = True
         try:
-            while self._clock() < due and not (until_heard and len(self._lines)):
+            while (left := due - self._clock()) > 0 and not (until_heard and len(self._lines)):
                 self._waiter = self.loop.create_future()
+                # Each time anew: some event loops count whole milliseconds, and come a moment too early.
+                timer = self.loop.call_later(left, self._wake)
                 await self._waiter
+                timer.cancel()
                 # Half a connection is answered at once or not at all: it must not be a way around the wait.
                 if self._over or self._half_closed:
                     raise Gone
@@ -197,7 +200,8 @@ class Wire(SMTP):
             self._waiter = None
             self._busy = False
             self._last = self._clock()
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
 
     def _resume(self) -> None:
         if self._held_up and not self._over:

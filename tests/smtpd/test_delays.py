@@ -30,6 +30,15 @@ async def test_it_comes_when_its_time_has_come(house: Open) -> None:
     assert await client.reply() == "250 2.0.0 Ok"
 
 
+async def test_it_comes_although_the_timer_is_a_moment_early(house: Open) -> None:
+    made = await house(lambda gate: setattr(gate, "delay", 0.01))
+    client = await made.greeted()
+    connection = next(iter(made.server._surroundings.connections))
+    time = asyncio.get_running_loop().time
+    connection._clock = lambda: time() - 0.005
+    assert (await client.ask("NONSENSE")).startswith("500")
+
+
 @pytest.mark.parametrize("end", ["close", "cut"])
 async def test_a_held_back_answer_keeps_no_session_alive(end: str, house: Open) -> None:
     made = await house(lambda gate: setattr(gate, "delay", 3600.0))
