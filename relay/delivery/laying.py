@@ -4,7 +4,7 @@ In charge of laying it there once: an attempt whose end nobody knows is followed
 temporary; what lasts is held in the end like other mail from outside.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
@@ -38,8 +38,9 @@ class Laying:
         if monotonic() < until:
             return Trouble(Fault.MAILBOX, why)
         try:
-            mark = laid_mark(outgoing.message.queue_id, delivery.number, secrets=keyring.signing)
-            await self._lay(mailbox, mark, outgoing)
+            # The secret may have changed since the try before.
+            named = outgoing.message.queue_id, delivery.number
+            await self._lay(mailbox, [laid_mark(*named, secret=each) for each in keyring.signing], outgoing)
         except MailboxError as error:
             pause = max(error.pause, _REFUSED if error.fault is MailboxFault.REFUSED else 0.0)
             if pause:
@@ -47,19 +48,22 @@ class Laying:
             return Trouble(Fault.MAILBOX, str(error))
         return Reply(250, "2.0.0", f"laid into {mailbox.folder} of the company's mailbox")
 
-    async def _lay(self, mailbox: Mailbox, mark: str, outgoing: Outgoing) -> None:
+    async def _lay(self, mailbox: Mailbox, marks: Sequence[str], outgoing: Outgoing) -> None:
         at = datetime.fromtimestamp(outgoing.message.received_at, UTC)
         session = await self._door.open(mailbox)
         try:
             await session.select(mailbox.folder, readonly=True)
             # The server's days may be others than ours.
-            if await session.holds(FIELD, mark, at.date() - _DAY):
-                return
-            # RFC 5321 4.4: it goes no further from here.
-            top = f"Return-Path: <{outgoing.message.envelope.reverse_path or ''}>\r\n{FIELD}: {mark}\r\n".encode()
-            await session.append(mailbox.folder, at, len(top) + outgoing.size, _blocks(top, outgoing))
-        finally:
-            await session.close()
+            if not any([await session.holds(FIELD, mark, at.date() - _DAY) for mark in marks]):
+                # RFC 5321 4.4: it goes no further from here.
+                path = outgoing.message.envelope.reverse_path or ""
+                top = f"Return-Path: <{path}>\r\n{FIELD}: {marks[0]}\r\n".encode()
+                await session.append(mailbox.folder, at, len(top) + outgoing.size, _blocks(top, outgoing))
+        except BaseException:
+            # Amid the octets of a mail, a goodbye would be taken for some of them.
+            session.cut()
+            raise
+        await session.close()
 
     def _rest(self, key: str, until: float, why: str) -> None:
         if len(self._rests) >= _MOST_REMEMBERED:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from relay.config.keyring import Keyring
+from relay.delivery.outgoing import Outgoing
 from relay.events import EventType
 from relay.imap.faults import MailboxError, MailboxFault
 from relay.imap.session import ImapSession
 from relay.policy.authentication import unknown
 from relay.policy.company import Company, Mailbox, SecretKind, SecretRef
 from relay.policy.outcome import Action
-from relay.store.spool import Origin, State
+from relay.store.spool import Origin, SpoolError, State
 from tests.e2e.relay_process import free_port
 from tests.peers.mailboxes import HOST, PASSWORD, Mailboxes
 
@@ -90,6 +92,26 @@ async def test_it_is_laid_once_when_the_connection_ends_before_the_server_has_sa
     await house.lease()
     assert (await house.delivery(queue_id)).state is State.DELIVERED
     assert len(lying(mailboxes)) == 1
+
+
+async def test_it_is_laid_once_though_the_secret_that_seals_its_mark_has_changed(house, mailboxes, company):
+    entry = await house.put(f"bakery@{DOMAIN}", sender=SENDER, origin=Origin.MX)
+    (batch,) = (await house.dispatcher.planner.plan(entry)).batches
+    for secrets in ((b"old",), (b"new", b"old")):
+        active = replace(batch.active, keyring=Keyring(secrets, {}))
+        await house.attempts().attempt(replace(batch, active=active))
+    assert len(lying(mailboxes)) == 1
+
+
+async def test_a_mail_that_cannot_be_read_to_its_end_leaves_no_half_of_it(house, mailboxes, company, monkeypatch):
+    def breaks(self):
+        yield b"half of it\r\n"
+        raise SpoolError("broken")
+
+    monkeypatch.setattr(Outgoing, "body", breaks)
+    queue_id = await answer(house)
+    assert (await house.delivery(queue_id)).state is State.QUEUED
+    assert lying(mailboxes) == []
 
 
 async def test_what_was_found_out_stands_on_it(house, mailboxes, company):
