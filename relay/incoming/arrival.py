@@ -38,8 +38,10 @@ class Examined:
     """What goes into the store along with the mail.
 
     `findings` has a section for each step that found something, and comes back with the mail whenever it is delivered.
-    `events` are recorded together with it: all or none.
+    `events` are recorded together with it: all or none. `taken` is the mail without the recipients that get no copy of
+    it, None when all of them get one.
     """
 
     findings: dict[str, Json] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    taken: Arrival | None = None

@@ -66,9 +66,10 @@ class Examiner:
         with _step("kind", arrival, examined):
             judged = note_kind(arrival, examined, domain=domain, secrets=secrets)
         with _step("loop", arrival, examined):
-            refusal = await break_loop(arrival, judged, brakes)
-        if refusal is not None:
-            return refusal
+            rest = await break_loop(arrival, examined, brakes, secrets)
+            if isinstance(rest, Reply):
+                return rest
+            arrival = rest
         tied: list[Tied] = []
         with _step("bounce", arrival, examined):
             tied = await take_bounces(arrival, examined, judged, spool=self._spool, secrets=secrets)

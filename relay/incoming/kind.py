@@ -23,7 +23,7 @@ def note_kind(arrival: Arrival, examined: Examined, *, domain: str, secrets: Seq
     way = Way(
         null=arrival.envelope.reverse_path is None,
         returned=any(is_bounce_local(local) or is_srs_local(local) for local in locals_),
-        looped=any(
+        looped=all(
             was_forwarded(arrival.header, company, domain=domain, secrets=secrets) for company in set(arrival.companies)
         ),
     )

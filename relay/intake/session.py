@@ -317,7 +317,7 @@ class Session:
 
     async def _commit(self, message: Message, transaction: _Transaction, reception: Reception) -> Reply:
         office = self._office
-        recipients, companies = transaction.recipients, transaction.companies
+        companies = transaction.companies
         received = Event(EventType.RECEIVED, message.received_at, message.queue_id, None, self._describe(message))
         try:
             arrival = Arrival(
@@ -337,6 +337,8 @@ class Session:
                 return self._refuse("data", examined, queue_id=message.queue_id)
             if examined.findings:
                 message = replace(message, findings=examined.findings)
+            if examined.taken is not None:
+                message, companies = replace(message, envelope=examined.taken.envelope), examined.taken.companies
             events = (received, *examined.events)
             leased = office.outbox.has_room(companies[0])
             await office.spool.commit(Acceptance(message, tuple(companies), leased, events))
@@ -348,7 +350,7 @@ class Session:
         if leased:
             deliveries = tuple(
                 Delivery(number, recipient, companies[number], State.QUEUED, next_attempt=message.received_at)
-                for number, recipient in enumerate(recipients)
+                for number, recipient in enumerate(message.envelope.recipients)
             )
             refusal = await self._hand_over(Entry(message, deliveries))
             if refusal is not None:

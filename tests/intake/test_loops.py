@@ -1,5 +1,6 @@
 """Loops end: what comes round is refused and told to its company, and robots that answer each other are slowed down."""
 
+from relay.events import EventType
 from relay.facts import troubles
 from relay.facts.troubles import Trouble
 from relay.mail.loop import forwarded_field
@@ -42,6 +43,29 @@ async def test_mail_that_one_company_hands_to_another_goes_on(front):
     assert (await send(front.mx(), ANNA, GARAGE, forwarded("bakery"))).code == 250
     assert (await send(front.mx(), ANNA, GARAGE, forwarded("garage", forwarded("bakery")))).code == 550
     assert (await send(front.mx(), ANNA, "<postmaster>", forwarded(""))).code == 550
+
+
+async def test_those_whom_a_mail_comes_round_to_get_no_copy_and_the_others_do(front):
+    reply = await send(front.mx(), ANNA, [BAKERY, GARAGE], forwarded("bakery"))
+
+    assert reply.code == 250
+    (entry,) = front.outbox.entries
+    assert [(each.number, each.company) for each in entry.deliveries] == [(0, "garage")]
+    (stored,) = await front.spool.find(entry.message.queue_id)
+    assert [str(each.recipient.address) for each in stored.deliveries] == [GARAGE.strip("<>")]
+    (refused,) = front.sink.of(EventType.REFUSED)
+    assert (refused.queue_id, refused.data["recipient"]) == (entry.message.queue_id, "bakery@my.relay.example")
+    assert str(refused.data["reply"]).startswith("550 5.4.6")
+    kept = [event.type for event in await front.spool.timeline(entry.message.queue_id)]
+    assert EventType.REFUSED in kept
+    assert await told(front) == [troubles.fact_key("bakery", Trouble.FORWARDING_LOOP)]
+
+
+async def test_a_mail_that_comes_round_to_all_its_recipients_is_refused(front):
+    reply = await send(front.mx(), ANNA, [BAKERY, GARAGE], forwarded("garage", forwarded("bakery")))
+
+    assert str(reply).startswith("550 5.4.6")
+    assert len(await told(front)) == 2
 
 
 async def test_a_mark_that_somebody_made_up_keeps_no_mail_away(front):
