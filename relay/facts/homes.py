@@ -71,9 +71,11 @@ class Homes:
         return False
 
     async def works(self, company: Company) -> bool:
-        """The address took mail. Whether that is news."""
-        if self._clock.now() < self._quiet.get(fact_key(company), 0.0):
-            return False
+        """The address took mail. Whether that is news.
+
+        The store is asked every time: another worker may have noted a refusal a moment ago, and held mail would wait a
+        day for the next look.
+        """
         fact = await self._get(company)
         known = _read(fact)
         is_news = fact is not None and await self._facts().drop(fact)

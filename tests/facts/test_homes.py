@@ -96,9 +96,17 @@ async def test_who_need_not_confirm_for_a_while_begins_anew(world):
 async def test_what_is_not_known_to_be_wrong_is_asked_again_soon(world):
     assert await world.code() == 250
     await world.others.refused(BAKERY)
-    assert not await world.homes.works(BAKERY)
     world.clock.at += 10
     assert await world.code() == 450
+
+
+async def test_an_address_that_takes_mail_is_back_even_where_nobody_had_heard_of_a_refusal(world):
+    assert await world.code() == 250
+    await world.others.refused(BAKERY)
+    assert await world.homes.works(BAKERY)
+    world.clock.at += 10
+    assert await world.code() == 250
+    assert await world.others.refusal(BAKERY) is None
 
 
 async def test_an_address_that_changes_begins_anew(world):
