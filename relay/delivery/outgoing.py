@@ -79,7 +79,9 @@ def make_outgoing(
         company = deliveries[0].company
         mark = forwarded_field(company, domain=context.domain, secrets=context.keyring.signing)
         header = state_findings(header.prepend(mark), message, context.hostname, company)
-        header = _sealed(header, message, context)
+        if decision.into is None:
+            # What is laid into a mailbox is there: no host comes after us.
+            header = _sealed(header, message, context)
     return Outgoing(
         reverse_path=_reverse_path(message, deliveries[0], decision, context),
         recipients=tuple(_recipient(delivery, decision) for delivery in deliveries),

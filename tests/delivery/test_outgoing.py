@@ -19,6 +19,7 @@ from relay.mail.srs import srs_reverse
 from relay.mail.thread import SENT, message_id_for, parse_tag, queue_id_in, split_tag
 from relay.mail.verp import parse_bounce
 from relay.policy.authentication import ArcFinding, Authentication, DmarcFinding, Result, unknown
+from relay.policy.company import Mailbox
 from relay.policy.decision import Decision, Name, ReversePath
 from relay.policy.forward import Writer, forward_to_company, send_report
 from relay.sandbox.scripted_peer import Say, Script, ScriptedPeer
@@ -166,6 +167,16 @@ async def test_nothing_is_sealed_without_a_key_or_without_evidence(house):
     house.configure()
     octets, _ = await whole(house, FORWARD)
     assert octets.endswith(MAIL)
+    assert b"ARC-" not in octets
+
+
+async def test_what_is_laid_into_a_mailbox_has_no_next_host_to_seal_it_for(house):
+    house.signers = {DOMAIN: (Signer(DOMAIN, "r", rsa.generate_private_key(65537, 2048)),)}
+    house.configure()
+    company = replace(BAKERY, into_mailbox=True, mailbox=Mailbox("imap.bakery.example", 993, "implicit", "info", None))
+    decision = forward_to_company(company, Writer(null=False, evidence=OPEN), domain=DOMAIN)
+    octets, _ = await whole(house, decision, findings={"evidence": OPEN.to_json()})
+    assert octets.startswith(b"Authentication-Results: mx1.my.relay.example;")
     assert b"ARC-" not in octets
 
 
