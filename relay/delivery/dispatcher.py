@@ -97,7 +97,7 @@ class Dispatcher:
             Unreachable(),
             tokens,
             trust,
-            Laying(Door(sending.active, sending.resolver, tokens)),
+            Laying(Door(sending.active, sending.resolver, tokens), lambda: sending.spool.facts, sending.clock),
         )
         self._recorder = Recorder(sending, self.look)
         self._tasks: set[asyncio.Future[None]] = set()

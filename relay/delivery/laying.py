@@ -4,57 +4,64 @@ In charge of laying it there once: an attempt whose end nobody knows is followed
 temporary; what lasts is held in the end like other mail from outside.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from time import monotonic
 
+from relay.clock import Clock
 from relay.config.keyring import Keyring
 from relay.delivery.outgoing import Outgoing
 from relay.facts.door import Door
+from relay.facts.laid import rest_account, was_taken, why_resting
 from relay.imap.faults import MailboxError, MailboxFault
-from relay.mail.laid import FIELD, laid_mark
+from relay.mail.laid import FIELD, laid_mark, laid_name
 from relay.mail.reply import Reply
 from relay.policy.company import Mailbox
 from relay.policy.outcome import Fault, Trouble
+from relay.store.facts import FactStore
 from relay.store.spool import Delivery
 
 # A refused account is left alone for so long: repeated failures lock accounts.
 _REFUSED = 900.0
-_MOST_REMEMBERED = 10_000
 _DAY = timedelta(days=1)
 
 
 class Laying:
     """Lays mail for one worker."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, facts: Callable[[], FactStore], clock: Clock) -> None:
         self._door = door
-        self._rests: dict[str, tuple[float, str]] = {}
+        self._facts = facts
+        self._clock = clock
 
     async def lay(self, mailbox: Mailbox, delivery: Delivery, outgoing: Outgoing, keyring: Keyring) -> Reply | Trouble:
-        """Lay one mail into the folder that is read, unless it lies there; what came of it."""
+        """Lay one mail into the folder that is read, unless it lies there, or did; what came of it.
+
+        Raises SpoolError.
+        """
         key = self._door.key_of(mailbox)
-        until, why = self._rests.get(key, (0.0, ""))
-        if monotonic() < until:
+        if (why := await why_resting(self._facts(), key, now=self._clock.now())) is not None:
             return Trouble(Fault.MAILBOX, why)
+        named = outgoing.message.queue_id, delivery.number
         try:
             # The secret may have changed since the try before.
-            named = outgoing.message.queue_id, delivery.number
-            await self._lay(mailbox, [laid_mark(*named, secret=each) for each in keyring.signing], outgoing)
+            marks = [laid_mark(*named, secret=each) for each in keyring.signing]
+            await self._lay(mailbox, laid_name(*named), marks, outgoing)
         except MailboxError as error:
             pause = max(error.pause, _REFUSED if error.fault is MailboxFault.REFUSED else 0.0)
             if pause:
-                self._rest(key, monotonic() + pause, str(error))
+                await rest_account(self._facts(), key, until=self._clock.now() + pause, why=str(error))
             return Trouble(Fault.MAILBOX, str(error))
         return Reply(250, "2.0.0", f"laid into {mailbox.folder} of the company's mailbox")
 
-    async def _lay(self, mailbox: Mailbox, marks: Sequence[str], outgoing: Outgoing) -> None:
+    async def _lay(self, mailbox: Mailbox, name: str, marks: Sequence[str], outgoing: Outgoing) -> None:
         at = datetime.fromtimestamp(outgoing.message.received_at, UTC)
         session = await self._door.open(mailbox)
         try:
             await session.select(mailbox.folder, readonly=True)
             # The server's days may be others than ours.
-            if not any([await session.holds(FIELD, mark, at.date() - _DAY) for mark in marks]):
+            lies_there = any([await session.holds(FIELD, mark, at.date() - _DAY) for mark in marks])
+            # Asked after that: what takes a mail away says so before.
+            if not lies_there and not await was_taken(self._facts(), name):
                 # RFC 5321 4.4: it goes no further from here.
                 path = outgoing.message.envelope.reverse_path or ""
                 top = f"Return-Path: <{path}>\r\n{FIELD}: {marks[0]}\r\n".encode()
@@ -64,11 +71,6 @@ class Laying:
             session.cut()
             raise
         await session.close()
-
-    def _rest(self, key: str, until: float, why: str) -> None:
-        if len(self._rests) >= _MOST_REMEMBERED:
-            self._rests.clear()
-        self._rests[key] = until, why
 
 
 def _blocks(top: bytes, outgoing: Outgoing) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from relay.clock import Clock, timestamp
 from relay.config.keyring import Active
 from relay.config.settings import Mailboxes
 from relay.events import EventSink
+from relay.facts.laid import note_taken
 from relay.fetch.hold import Hold, LostHoldError
 from relay.fetch.ledger import Ledger, MailboxState, MailRecord, Stage
 from relay.fetch.maildesk import MOST_TRIES, Desk, MailDesk
@@ -25,6 +26,7 @@ from relay.fetch.unable import Unable
 from relay.imap.faults import MailboxError, MailboxFault
 from relay.imap.session import Head, ImapSession, Opened
 from relay.incoming.returned import Returns
+from relay.mail.laid import read_mark
 from relay.policy.company import After, Company, Mailbox
 from relay.policy.invoice.facts import Flaw
 from relay.store.facts import FactStore
@@ -192,8 +194,18 @@ class Visit:
             await self._mark(session, head, record)
 
     async def _mark(self, session: ImapSession, head: Head, record: MailRecord) -> None:
+        if self._mailbox.after in (After.MOVE, After.DELETE):
+            await self._note_taken(head)
         await session.mark(head.uid, self._mailbox.after, self._mailbox.move_to)
         await self._ledger.note_mail(head.key, replace(record, stage=Stage.DONE))
+
+    async def _note_taken(self, head: Head) -> None:
+        """Whoever lays mail there looks for it when a try was cut off, and must not lay it again because it is gone."""
+        active = self._tools.active()
+        name = read_mark(head.laid, active.keyring.signing) if head.laid else None
+        if name is not None:
+            until = self._tools.clock.now() + active.snapshot.settings.spool.keep_incoming
+            await note_taken(self._tools.facts, name, until=until)
 
     async def _recall(self, session: ImapSession, head: Head) -> tuple[Head, MailRecord | None]:
         """What is known of a mail, and the name by which it is: another mail may look the same from outside.

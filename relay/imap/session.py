@@ -23,6 +23,7 @@ from imapclient.response_parser import parse_fetch_response
 from relay.imap.dialogue import Answer, DeniedError, Dialogue, Response, word
 from relay.imap.faults import Login, MailboxError, MailboxFault, Place
 from relay.imap.wire import TooMuchError, Wire
+from relay.mail.laid import FIELD
 from relay.mail.message import HeaderError, parse_header
 from relay.policy.bearer import GIVE_UP, MECHANISMS, first_response
 from relay.policy.busy import read_busy
@@ -33,7 +34,7 @@ KEYWORD = "$FastInput"
 _SMALL_TEXT = 64 * 1024
 # What a server may say in one piece beside a mail: structures, lists.
 _MOST_ASIDE = 4 * 1024 * 1024
-_FIELDS = b"BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)]"
+_FIELDS = b"BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT RELAY-LAID)]"
 _HEAD = b"RFC822.SIZE INTERNALDATE " + _FIELDS
 _EXISTS = re.compile(rb"([0-9]{1,10}) EXISTS", re.IGNORECASE)
 _EXPUNGE = re.compile(rb"[0-9]{1,10} EXPUNGE", re.IGNORECASE)
@@ -65,7 +66,8 @@ class Head:
     """What is known of a mail before it is fetched.
 
     `key` is the same for the same mail wherever it lies in the account; `only_text` says that nothing is attached, and
-    that no mail system has written it; `received` is in seconds since the epoch.
+    that no mail system has written it; `received` is in seconds since the epoch. `laid` is the mark on a mail that we
+    laid there ourselves, "" on others.
     """
 
     uid: int
@@ -74,6 +76,7 @@ class Head:
     size: int
     received: float
     only_text: bool
+    laid: str = ""
 
 
 class ImapSession:
@@ -414,16 +417,17 @@ def _head(uid: int, told: Any) -> Head | None:
         digest = hashlib.sha256(b"%d\n" % size + b" ".join(bytes(fields).split())).hexdigest()
         at = received.timestamp() if isinstance(received, datetime) else 0.0
         only_text = _only_text(told.get(b"BODYSTRUCTURE")) and not _may_be_bounce(fields)
-        return Head(uid, digest[:40], _message_id(fields), size, at, only_text)
+        message_id, laid = _value(fields, b"message-id"), _value(fields, FIELD.lower().encode())
+        return Head(uid, digest[:40], message_id, size, at, only_text, laid)
     except (StopIteration, KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError):
         return None
 
 
-def _message_id(fields: bytes) -> str:
+def _value(fields: bytes, wanted: bytes) -> str:
     unfolded = fields.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
     for line in unfolded.split(b"\r\n"):
         name, _, value = line.partition(b":")
-        if name.strip().lower() == b"message-id":
+        if name.strip().lower() == wanted:
             return "".join(each for each in value.decode("utf-8", "replace") if each.isprintable()).strip()[:300]
     return ""
 

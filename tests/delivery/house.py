@@ -221,7 +221,7 @@ class House:
 
     def attempts(self) -> Attempts:
         trust = Trust(self.policy_of, self.resolver, self.tls_results)
-        laying = Laying(Door(lambda: self.active, self.resolver, self.tokens()))
+        laying = Laying(Door(lambda: self.active, self.resolver, self.tokens()), lambda: self.spool.facts, self.clock)
         return Attempts(World(self.spool, self.resolver, self.clock, self.unreachable, self.tokens(), trust, laying))
 
     async def policy_of(self, domain: str) -> Sts:

@@ -11,8 +11,10 @@ import pytest
 from relay.config.keyring import Keyring
 from relay.delivery.outgoing import Outgoing
 from relay.events import EventType
+from relay.facts.laid import note_taken
 from relay.imap.faults import MailboxError, MailboxFault
 from relay.imap.session import ImapSession
+from relay.mail.laid import laid_name
 from relay.policy.authentication import unknown
 from relay.policy.company import Company, Mailbox, SecretKind, SecretRef
 from relay.policy.outcome import Action
@@ -103,6 +105,28 @@ async def test_it_is_laid_once_though_the_secret_that_seals_its_mark_has_changed
     assert len(lying(mailboxes)) == 1
 
 
+async def test_it_is_laid_once_though_the_reading_of_the_mailbox_has_taken_it_away_meanwhile(
+    house, mailboxes, company, monkeypatch
+):
+    append = ImapSession.append
+
+    async def append_and_lose(session, *what):
+        await append(session, *what)
+        raise MailboxError(MailboxFault.CONNECT, "the connection was lost")
+
+    monkeypatch.setattr(ImapSession, "append", append_and_lose)
+    queue_id = await answer(house)
+    with mailboxes.connect("info") as client:
+        client.select("INBOX")
+        client.uid("STORE", "1:*", "+FLAGS", r"(\Deleted)")
+        client.expunge()
+    await note_taken(house.spool.facts, laid_name(queue_id, 0), until=house.clock.now() + 3600)
+    house.clock.at += 120
+    await house.lease()
+    assert (await house.delivery(queue_id)).state is State.DELIVERED
+    assert lying(mailboxes) == []
+
+
 async def test_a_mail_that_cannot_be_read_to_its_end_leaves_no_half_of_it(house, mailboxes, company, monkeypatch):
     def breaks(self):
         yield b"half of it\r\n"
@@ -155,6 +179,20 @@ async def test_a_refused_account_is_left_alone_while_mail_waits(house, mailboxes
     house.clock.at += 120
     await house.lease()
     assert len(lying(mailboxes)) == 2
+
+
+async def test_an_account_that_was_refused_to_one_worker_is_left_alone_by_all(
+    house, mailboxes, company, tmp_path, monkeypatch
+):
+    (tmp_path / "password").write_text("a wrong one")
+    entry = await house.put(f"bakery@{DOMAIN}", sender=SENDER, origin=Origin.MX)
+    (batch,) = (await house.dispatcher.planner.plan(entry)).batches
+    (refused,) = (await house.attempts().attempt(batch)).outcomes
+    opened = []
+    monkeypatch.setattr(ImapSession, "open", lambda *_: opened.append(1))
+    (spared,) = (await house.attempts().attempt(batch)).outcomes
+    assert (spared.action, spared.text) == (Action.DEFER, refused.text)
+    assert opened == []
 
 
 async def test_a_folder_that_is_not_there_is_named(house, mailboxes, company):

@@ -12,9 +12,11 @@ import pytest
 from relay.config.keyring import Active
 from relay.config.snapshot import Snapshot
 from relay.events import EventType
+from relay.facts.laid import TAKEN
 from relay.fetch.ledger import MAILBOX, Stage
 from relay.imap.faults import MailboxError, MailboxFault
 from relay.imap.session import ImapSession
+from relay.mail.laid import FIELD, laid_mark
 from relay.policy.company import After, FastInput, Language, SecretKind, SecretRef
 from relay.store.spool import Selection
 from relay.store.sqlite.spool import SqliteSpool
@@ -347,6 +349,19 @@ async def test_a_mail_is_marked_as_the_company_wishes(house, after, left, elsewh
     if after is After.KEEP:
         assert "Seen" not in flags[0]
     assert len(await asyncio.to_thread(house.mailboxes.flags, house.user, "Done")) == elsewhere
+
+
+@pytest.mark.parametrize(("after", "noted"), [(After.KEEP, []), (After.DELETE, ["0abcdefghjkmnp.3"])])
+async def test_a_mail_that_we_laid_there_ourselves_is_noted_before_it_is_taken_away(house, after, noted):
+    house.configure(after=after)
+    laid, forged = invoice(1), invoice(2)
+    laid[FIELD] = laid_mark("0abcdefghjkmnp", 3, secret=b"secret")
+    forged[FIELD] = laid_mark("0abcdefghjkmnp", 4, secret=b"another")
+    await house.put(laid)
+    await house.put(forged)
+    await house.look()
+    assert len(house.api.names) == 2
+    assert [fact.key for fact in await house.spool.facts.list(TAKEN)] == noted
 
 
 async def test_mail_that_holds_nothing_is_remembered_and_left_as_it_is(house):

@@ -21,13 +21,14 @@ HEAD = b"Message-ID: <1@x.example>\r\nSubject: x\r\n\r\n"
 GREETING = b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hello\r\n"
 WITHOUT_STRUCTURE = (
     b'* 1 FETCH (UID 7 RFC822.SIZE 900 INTERNALDATE "25-Nov-2026 10:00:00 +0000" '
-    b"BODY[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)] {%d}\r\n%s)\r\n{tag} OK done\r\n" % (len(HEAD), HEAD)
+    b"BODY[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT RELAY-LAID)] {%d}\r\n%s)\r\n{tag} OK done\r\n"
+    % (len(HEAD), HEAD)
 )
 PIECES = [b"* 1 FETCH (", b"UID 7 ", b"BODY[] {5}\r\n", b"BODY[] NIL", b")", b"\r\n", b"R1 OK x", b"R1 NO x", b"* BYE",
           b"+ ", b'"', b"{3}\r\n", b"INTERNALDATE ", b"((", b"BODYSTRUCTURE "]  # fmt: skip
 FETCHED = (
     b'* 1 FETCH (UID 7 RFC822.SIZE 900 INTERNALDATE "25-Nov-2026 10:00:00 +0000" BODYSTRUCTURE %s '
-    b"BODY[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)] {%d}\r\n%s)\r\n"
+    b"BODY[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT RELAY-LAID)] {%d}\r\n%s)\r\n"
 )
 PASSWORD = Login("user", "secret")
 TEXT = b'("TEXT" "PLAIN" NIL NIL NIL "7BIT" 12 1)'
