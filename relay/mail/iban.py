@@ -107,7 +107,14 @@ _SHAPES = bytes(
 )
 _BEGUN = re.compile(b" AA ?00")
 _BLANKS = " \u00a0"
-_SEPARATORS = " \u00a0\u2009\u202f.-\t"
+# Not more than one of these stands between two letters or digits of a number.
+_SEPARATORS = " \u00a0\u2009\u202f.\t-"
+_WITHOUT_SEPARATORS = str.maketrans("", "", _SEPARATORS)
+# What follows the check digits, for each length of a whole number; a number of another length is none.
+_RESTS = {
+    length: re.compile(f"(?:[{_SEPARATORS}]?[A-Za-z0-9]){{{length - 4}}}(?![A-Za-z0-9])")
+    for length in _LENGTHS.values()
+}
 _MOST = 20
 # Nobody names more in a mail that is meant to be read.
 _MOST_BEGUN = 2000
@@ -133,28 +140,8 @@ def _candidates(text: str) -> Iterator[str]:
         # The blank before the text makes places in the shape one more than those in the text.
         at, end = begun.start(), begun.end() - 1
         country = text[at : at + 2].upper()
-        if country in _LENGTHS and (end - at == len("BE71") or text[at + 2] in _BLANKS):
-            candidate = _gathered(text, end, country + text[end - 2 : end], _LENGTHS[country])
-            if candidate is not None:
-                yield candidate
-
-
-def _gathered(text: str, at: int, begun: str, length: int) -> str | None:
-    """Letters and digits from `at` on, up to `length` with what was begun; None when a number ends elsewhere."""
-    letters = [begun]
-    missing = length - len(begun)
-    # Not more than one separator stands between two of them.
-    separated = False
-    while missing and at < len(text):
-        each = text[at]
-        if each.isascii() and each.isalnum():
-            letters.append(each.upper())
-            missing -= 1
-            separated = False
-        elif each in _SEPARATORS and not separated:
-            separated = True
-        else:
-            return None
-        at += 1
-    ends = at >= len(text) or not (text[at].isascii() and text[at].isalnum())
-    return "".join(letters) if not missing and ends else None
+        length = _LENGTHS.get(country)
+        if length is not None and (end - at == len("BE71") or text[at + 2] in _BLANKS):
+            rest = _RESTS[length].match(text, end)
+            if rest is not None:
+                yield country + text[end - 2 : end] + rest[0].translate(_WITHOUT_SEPARATORS).upper()
