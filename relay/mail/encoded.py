@@ -7,12 +7,13 @@ is shown as it is.
 import binascii
 import re
 
+from relay.mail.loose_base64 import decode_loosely
+
 # Beyond this nobody reads a subject, and a decision needs no more.
 MOST_READ = 2000
 # RFC 2047 2, RFC 2231 5. Blanks between two encoded words are no part of the text (RFC 2047 6.2).
 _WORD = re.compile(rb"=\?([A-Za-z0-9_:.-]{1,40})(?>(?:\*[A-Za-z0-9-]{0,20})?)\?([BbQq])\?([^?\s]{0,2000})\?=")
 _BETWEEN = re.compile(rb"(\?=)[ \t\r\n]{1,80}(?==\?[A-Za-z0-9_:.*-]{1,60}\?[BbQq]\?)")
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 # Python knows encodings that are none of mail, some of them slow, some with warnings.
 _OF_MAIL = re.compile(
     r"(?:us-?ascii|utf-?(?:7|8|16|16le|16be)|iso-?8859-?[0-9]{1,2}|iso-?2022-?(?:jp|kr)|(?:windows|cp)-?12[0-9]{2}"
@@ -51,10 +52,5 @@ def _is_known(name: str) -> bool:
 
 
 def _word(charset: bytes, encoding: bytes, text: bytes) -> str:
-    if encoding in b"Bb":
-        clean = _NOT_BASE64.sub(b"", text)
-        clean = clean[: len(clean) - (len(clean) % 4 == 1)]
-        data = binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
-    else:
-        data = binascii.a2b_qp(text, header=True)
+    data = decode_loosely(text) if encoding in b"Bb" else binascii.a2b_qp(text, header=True)
     return in_charset(data, charset.decode("ascii"))

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from relay.mail.loose_base64 import decode_loosely
+
 # How much of a mail is looked at, and how deep.
 MOST_OCTETS = 256 * 1024
 _MOST_DEPTH = 8
@@ -22,7 +24,6 @@ _BLANK_LINE = re.compile(rb"\n[ \t]*\n")
 _NAME = re.compile(r"[!-9;-~]{1,100}")
 _PARAMETER = re.compile(r";[ \t]*([A-Za-z0-9_*'.-]{1,40})[ \t]*=[ \t]*(?:\"([^\"]{0,300})\"|([^\s;\"]{1,300}))")
 _KIND = re.compile(r"[ \t]*([a-z0-9._+-]{1,60}/[a-z0-9._+-]{1,60})")
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 
 Fields = Sequence[tuple[str, str]]
 
@@ -138,10 +139,7 @@ def _decode(body: bytes, encoding: str) -> tuple[bytes, bool]:
     """What was encoded, and whether it was."""
     match encoding.lower():
         case "base64":
-            clean = _NOT_BASE64.sub(b"", body)
-            # One letter more than whole groups carries nothing.
-            clean = clean[: len(clean) - (len(clean) % 4 == 1)]
-            return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4)), True
+            return decode_loosely(body), True
         case "quoted-printable":
             return binascii.a2b_qp(body), True
         case _:

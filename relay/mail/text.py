@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from relay.mail.encoded import in_charset
+from relay.mail.loose_base64 import decode_loosely
 from relay.mail.message import header_size
 
 MOST_READ = 256 * 1024
@@ -21,7 +22,6 @@ _TYPE = re.compile(rb"[ \t]*+([a-z]{1,20})/([a-z0-9.+-]{1,80})")
 _BOUNDARY = re.compile(rb"[; \t]boundary[ \t]*+=[ \t]*+(?:\"([^\"]{1,200})\"|([^\s;\"]{1,200}))", re.IGNORECASE)
 _CHARSET = re.compile(rb"[; \t]charset[ \t]*+=[ \t]*+\"?+([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]{0,5000}>")
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _NUMBERED = re.compile(r"&#0*([0-9]++)")
 _MOST_DIGITS = 7  # of a character's number; Python refuses to read numbers that are very long
 _NAMES = (b"content-type", b"content-transfer-encoding", b"content-disposition")
@@ -97,9 +97,7 @@ def _as_text(part: _Part) -> str:
 def _decoded(part: _Part) -> bytes:
     match part.fields.get(b"content-transfer-encoding", b"").strip().lower():
         case b"base64":
-            clean = _NOT_BASE64.sub(b"", part.body)
-            clean = clean[: len(clean) - (len(clean) % 4 == 1)]
-            return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
+            return decode_loosely(part.body)
         case b"quoted-printable":
             return binascii.a2b_qp(part.body)
         case _:

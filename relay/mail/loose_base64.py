@@ -1,0 +1,13 @@
+"""Base64 as it comes in mail: with stray octets, and cut off (RFC 2045 6.8)."""
+
+import binascii
+
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_STRAY = bytes(each for each in range(256) if each not in _ALPHABET)
+
+
+def decode_loosely(text: bytes) -> bytes:
+    """As much as can be decoded: what is no base64 is passed over, padding as well. Never raises."""
+    clean = text.translate(None, _STRAY)
+    clean = clean[: len(clean) - (len(clean) % 4 == 1)]
+    return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
