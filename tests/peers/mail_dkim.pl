@@ -1,10 +1,13 @@
-# Says, one line a message, what Mail::DKIM thinks of each signature: mail_dkim.pl KEYS MESSAGE...
+# Says, one line a message, what Mail::DKIM thinks of it: mail_dkim.pl signatures|chain KEYS MESSAGE...
+# "signatures": of each one, from the top; "chain": of its chain of ARC seals.
 # KEYS holds lines "name TAB record" and stands in for the DNS.
 use strict;
 use warnings;
+use Mail::DKIM::ARC::Verifier;
 use Mail::DKIM::Verifier;
 use Mail::DKIM::PublicKey;
 
+my $of_chain = shift @ARGV eq 'chain';
 my %records;
 open my $keys, '<', shift @ARGV or die "keys: $!";
 while (my $line = <$keys>) {
@@ -28,9 +31,12 @@ while (my $line = <$keys>) {
 
 for my $path (@ARGV) {
     open my $message, '<:raw', $path or die "$path: $!";
-    my $verifier = Mail::DKIM::Verifier->new;
+    my $verifier = $of_chain ? Mail::DKIM::ARC::Verifier->new : Mail::DKIM::Verifier->new;
     local $/;
     $verifier->PRINT(<$message>);
     $verifier->CLOSE;
-    print join(' ', map { $_->algorithm =~ s/\s//gr . '=' . ($_->result || 'none') } $verifier->signatures), "\n";
+    my @said = $of_chain
+        ? $verifier->result
+        : map { $_->algorithm =~ s/\s//gr . '=' . ($_->result || 'none') } $verifier->signatures;
+    print join(' ', @said), "\n";
 }
