@@ -9,6 +9,8 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html.entities import html5
+from itertools import groupby
 
 from relay.mail.encoded import in_charset
 from relay.mail.loose_base64 import decode_loosely
@@ -22,8 +24,20 @@ _TYPE = re.compile(rb"[ \t]*+([a-z]{1,20})/([a-z0-9.+-]{1,80})")
 _BOUNDARY = re.compile(rb"[; \t]boundary[ \t]*+=[ \t]*+(?:\"([^\"]{1,200})\"|([^\s;\"]{1,200}))", re.IGNORECASE)
 _CHARSET = re.compile(rb"[; \t]charset[ \t]*+=[ \t]*+\"?+([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]{0,5000}>")
-_NUMBERED = re.compile(r"&#0*([0-9]++)")
 _MOST_DIGITS = 7  # of a character's number; Python refuses to read numbers that are very long
+_NAMED = {f"&{name}": character for name, character in html5.items()}
+
+
+def _bare_names() -> str:
+    """A pattern for the names that count without their ";", and with anything behind them; the longest goes first."""
+    names = sorted((name for name in html5 if name[-1] != ";"), key=lambda name: (name[0], -len(name)))
+    letters = ((letter, "|".join(name[1:] for name in group)) for letter, group in groupby(names, lambda name: name[0]))
+    return "|".join(f"{letter}(?:{rest})" for letter, rest in letters)
+
+
+# What HTML takes for a reference. Whatever else begins with "&" costs next to nothing.
+_BARE = re.compile(f"&(?:{_bare_names()})")
+_REFERENCE = re.compile(f"&(?:[A-Za-z][0-9A-Za-z]{{1,31}}+;|#(?:[0-9]++|[xX][0-9A-Fa-f]++);?|{_bare_names()})")
 _NAMES = (b"content-type", b"content-transfer-encoding", b"content-disposition")
 
 
@@ -41,7 +55,23 @@ def readable_text(octets: bytes) -> str:
 
 def unescaped(text: str) -> str:
     """A text of HTML with the characters that it names or numbers in their places."""
-    return html.unescape(_NUMBERED.sub(lambda each: f"&#{each[1]}" if len(each[1]) <= _MOST_DIGITS else "\ufffd", text))
+    return _REFERENCE.sub(_character, text)
+
+
+def _character(reference: re.Match[str]) -> str:
+    whole = reference[0]
+    if whole[1] == "#":
+        return _numbered(whole[2:].rstrip(";"))
+    return _NAMED.get(whole) or _BARE.sub(lambda bare: _NAMED[bare[0]], whole)
+
+
+def _numbered(number: str) -> str:
+    digits = number.lstrip("xX0")
+    if len(digits) > _MOST_DIGITS:
+        return "\ufffd"
+    code = int(digits or "0", 16 if number[0] in "xX" else 10)
+    # Of the others, HTML has its own ideas about some.
+    return chr(code) if 31 < code < 127 or 159 < code < 0xD800 else html.unescape(f"&#{code};")
 
 
 def _leaves(octets: bytes) -> Iterator[_Part]:
