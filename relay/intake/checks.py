@@ -2,6 +2,7 @@
 
 from relay.mail.author import AuthorError, parse_authors
 from relay.mail.date import parse_date
+from relay.mail.dkim import repeated_too_often
 from relay.mail.envelope import TlsWish
 from relay.mail.message import Header
 from relay.mail.received import count_received
@@ -16,6 +17,12 @@ def check_loop(header: Header) -> Reply | None:
     if count_received(header) > MOST_HOPS:
         return Reply(554, "5.4.6", "Too many hops: this message is in a loop")
     return None
+
+
+def check_repeats(header: Header) -> Reply | None:
+    """Refuse a header that nobody could sign: RFC 5322 3.6 has each of these fields once."""
+    name = repeated_too_often(header)
+    return None if name is None else Reply(550, "5.6.0", f"The message has far too many {name} fields")
 
 
 def wish_of(header: Header) -> TlsWish | None:
@@ -35,7 +42,7 @@ def check_submission(header: Header) -> Reply | None:
             return Reply(550, "5.6.0", f"The message has no {name} field")
         if count > 1:
             return Reply(550, "5.6.0", f"The message has more than one {name} field")
-    return _check_author(header) or _check_date(header) or check_loop(header)
+    return _check_author(header) or _check_date(header) or check_repeats(header) or check_loop(header)
 
 
 def _check_author(header: Header) -> Reply | None:

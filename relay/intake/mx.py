@@ -11,7 +11,7 @@ from relay.facts.homes import Homes
 from relay.facts.peers import NOTHING, PeerFacts, Peers
 from relay.incoming.arrival import Arrival, Examined
 from relay.incoming.examine import Examiner
-from relay.intake.checks import check_loop
+from relay.intake.checks import check_loop, check_repeats
 from relay.intake.gate import Peer
 from relay.intake.session import Admitted
 from relay.mail.address import Address
@@ -135,7 +135,7 @@ class MxDesk:
             return TOO_MANY_AUTHORS
         if any(self._is_in_our_name(field.value) for field in authors):
             return NOT_YOURS
-        return check_loop(header)
+        return check_repeats(header) or check_loop(header)
 
     def bodies(self, header: Header) -> BodyHashes:
         """See Desk.bodies."""

@@ -7,6 +7,7 @@ belongs to a key. Never makes keys (that needs randomness) and never verifies si
 import base64
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol, Self
@@ -34,6 +35,11 @@ SIGNED_FIELDS = (
     "In-Reply-To",
     "References",
 )
+
+# Each field is listed in h=. With more of one name, a signature would be longer than verifiers read (ours: 16 KiB); and
+# to list fewer would let somebody add others.
+MOST_REPEATED = 100
+_MOST_BESIDES = 20
 
 _RANKS = {name.lower(): rank for rank, name in enumerate(SIGNED_FIELDS)}
 
@@ -149,11 +155,11 @@ class Signer:
     def sign_as(self, begin: str, header: Header, body_hash: str, at: int, besides: str = "") -> bytes:
         """A field that signs as `sign` does, and begins with `begin`: a name, a colon, a blank and the first tag.
 
-        The fields named `besides` are signed too; more of them may be added later.
+        The last 20 fields named `besides` are signed too; more of them may be added later.
         """
         selected = _selected(header)
         names = _folded_names(tuple([field.key for field in selected]))
-        for field in reversed(header.all(besides.lower())):
+        for field in header.all(besides.lower())[: -_MOST_BESIDES - 1 : -1]:
             selected.append(field)
             names += f":\r\n\t{besides}"
         signature_field = (
@@ -178,6 +184,14 @@ class Signer:
             return self._key.sign(text, self._padding, self._hash)
         # RFC 8463 3: the key signs the digest, not the text.
         return self._key.sign(hashlib.sha256(text).digest())
+
+
+def repeated_too_often(header: Header) -> str | None:
+    """The name of a field that is signed, and that there is more often than a signature can list."""
+    if len(header.fields) <= MOST_REPEATED:
+        return None
+    counts = Counter(field.key for field in header.fields)
+    return next((name for name in SIGNED_FIELDS if counts[name.lower()] > MOST_REPEATED), None)
 
 
 def load_private_key(pem: bytes) -> PrivateKey:

@@ -84,6 +84,13 @@ async def test_a_mail_with_far_too_many_from_fields_is_not_read(front):
     assert str(await send(front.mx(), ANNA, BAKERY, many)).startswith("550 5.6.0")
 
 
+async def test_nor_is_one_with_more_fields_of_a_name_than_can_be_signed(front):
+    reply = await send(
+        front.mx(), "<a@outside.example>", "<bakery@my.relay.example>", b"To: x@y.example\r\n" * 101 + MAIL
+    )
+    assert str(reply) == "550 5.6.0 The message has far too many To fields"
+
+
 async def test_our_own_mail_comes_back_to_our_own_addresses(front):
     """From one company to another's alias: it leaves us, and the MX record brings it back."""
     assert str(await send(front.mx("192.0.2.1"), BAKERY, BAKERY, FORGED_LETTER)).startswith("250 2.0.0")

@@ -81,6 +81,13 @@ def test_a_signature_may_be_added_behind_a_seal(tmp_path):
     assert judge_chains([message], RECORDS, tmp_path) == ["pass"]
 
 
+def test_a_seal_over_a_thousand_signatures_can_be_read(tmp_path):
+    header = sealed(parse_header(SIGNED.partition(b"From")[0] * 1000 + PLAIN))
+    assert header.all("arc-message-signature")[0].value.count(b"DKIM-Signature") == 20
+    assert judged(octets(header)) == "pass"
+    assert judge_chains([octets(header)], RECORDS, tmp_path) == ["pass"]
+
+
 def test_a_chain_that_does_not_hold_is_sealed_as_failed_once(tmp_path):
     broken = sealed(sealed(parse_header(PLAIN))).replace("subject", b"Subject: Another\r\n")
     failed = sealed(broken, passes=False)

@@ -9,7 +9,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.mail.dkim import SIGNED_FIELDS, BodyHash, Signer, dns_record, load_private_key
+from relay.mail.dkim import (
+    MOST_REPEATED,
+    SIGNED_FIELDS,
+    BodyHash,
+    Signer,
+    dns_record,
+    load_private_key,
+    repeated_too_often,
+)
+from relay.mail.dkim_signature import Signature, read_signature
 from relay.mail.message import parse_header
 from tests.peers import mail_dkim
 
@@ -98,6 +107,23 @@ def test_no_signed_field_can_be_added(name):
     message = signed(PLAIN, b"Hello\r\n", RSA_SIGNER)
     assert verdicts(message, 1) == [True]
     assert verdicts(name.encode() + b": forged\r\n" + message, 1) == [False]
+
+
+def test_the_longest_signature_there_is_can_be_read(tmp_path):
+    most = b"".join(name.encode() + b": a@relay.example\r\n" for name in SIGNED_FIELDS[1:]) * MOST_REPEATED
+    header = parse_header(b"From: a@relay.example\r\n" + most)
+    assert repeated_too_often(header) is None
+    message = signed(bytes(header), b"Hello\r\n", RSA_SIGNER)
+    assert isinstance(read_signature(parse_header(message.partition(b"\r\n\r\n")[0] + b"\r\n").fields[0]), Signature)
+    assert verdicts(message, 1) == [True]
+    assert mail_dkim.judge([message], RECORDS, tmp_path) == [["rsa-sha256=pass"]]
+    assert verdicts(b"Subject: forged\r\n" + message, 1) == [False]
+
+
+@pytest.mark.parametrize(("name", "told"), [("Cc", "Cc"), ("CC", "Cc"), ("X", None), ("Received", None)])
+def test_what_is_there_too_often_to_be_signed_is_named(name, told):
+    header = parse_header(PLAIN + (name.encode() + b": x\r\n") * (MOST_REPEATED + 1))
+    assert repeated_too_often(header) == told
 
 
 def test_the_field_is_what_it_should_be():
