@@ -50,7 +50,7 @@ def discover(
         print_json(_as_json(found, steps))
     else:
         _print(found, steps)
-    if found.smtp is None:
+    if found.smtp is None and found.imap is None:
         raise typer.Exit(ExitCode.ATTENTION)
 
 
@@ -66,24 +66,27 @@ async def _find(address: Address, config: Path) -> "Found":
 
 
 def _print(found: "Found", steps: tuple[str, ...]) -> None:
-    if found.smtp is None:
+    if found.smtp is None and found.imap is None:
         say("no server found: ask whoever looks after the company's mail")
         for line in found.tried:
             say(f"  {line}")
         return
-    say(f"found by {found.source}")
-    offer = found.smtp
-    for line in ("outgoing:", "  server:", f"    host: {offer.endpoint.host}", f"    port: {offer.endpoint.port}",
-                 f"    tls: {offer.endpoint.tls}", f"    username: {offer.username}"):  # fmt: skip
-        say(line)
+    if found.smtp is not None:
+        say(f"found by {found.source}")
+        _print_lines("outgoing", "server", found.smtp)
     if found.imap is not None:
-        end = found.imap.endpoint
-        username = found.imap.username or found.smtp.username
-        for line in ("incoming:", "  mailbox:", f"    host: {end.host}", f"    port: {end.port}",
-                     f"    tls: {end.tls}", f"    username: {username}"):  # fmt: skip
-            say(line)
+        if found.imap_source != found.source:
+            say(f"found by {found.imap_source}")
+        _print_lines("incoming", "mailbox", found.imap)
     for number, step in enumerate(steps, start=1):
         say(f"{number}. {step}")
+
+
+def _print_lines(section: str, key: str, offer: "Offer") -> None:
+    end = offer.endpoint
+    for line in (f"{section}:", f"  {key}:", f"    host: {end.host}", f"    port: {end.port}",
+                 f"    tls: {end.tls}", f"    username: {offer.username}"):  # fmt: skip
+        say(line)
 
 
 def _as_json(found: "Found", steps: tuple[str, ...]) -> Json:
@@ -92,6 +95,7 @@ def _as_json(found: "Found", steps: tuple[str, ...]) -> Json:
         "imap": _offer(found.imap),
         "provider": None if found.provider is None else found.provider.name,
         "source": found.source,
+        "imap_source": found.imap_source,
         "tried": list(found.tried),
         "steps": list(steps),
     }

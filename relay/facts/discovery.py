@@ -6,7 +6,7 @@ looked up is said, and the next way is tried.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from relay.dns import Resolver, Status
@@ -28,12 +28,13 @@ Fetch = Callable[[str], Awaitable[bytes | None]]
 
 @dataclass(slots=True)
 class Found:
-    """What was found for an address: servers, whose they are, and where it was said; None means not found."""
+    """What was found for an address: servers, whose they are, and where each was said; None means not found."""
 
     smtp: Offer | None = None
     imap: Offer | None = None
     provider: Provider | None = None
     source: str = ""
+    imap_source: str = ""
     tried: list[str] = field(default_factory=list)
 
 
@@ -45,18 +46,20 @@ class Discovery:
         self._fetch = fetch
 
     async def find(self, address: Address) -> Found:
-        """The settings for `address`, by the first way that names a server to send through."""
+        """The settings for `address`: each server by the first way that names one."""
         found = Found()
         domain = address.ascii_domain
         provider = provider_for(domain)
         if provider is not None:
-            return _take(found, _offers_of(provider, address), f"{domain} is a domain of {provider.name}", address)
+            _take(found, _offers_of(provider, address), f"{domain} is a domain of {provider.name}", address)
+            return found
         found.tried.append("no provider has this domain for its own")
         for way in (self._srv, self._autoconfig, self._mx):
             offers, source = await way(address, domain)
-            if any(offer.service == "smtp" for offer in offers):
-                return _take(found, offers, source, address)
-            found.tried.append(source)
+            _take(found, offers, source, address)
+            if found.smtp is not None and found.imap is not None:
+                break
+            found.tried.append(_tried(offers, source))
         return found
 
     async def _srv(self, _: Address, domain: str) -> tuple[list[Offer], str]:
@@ -114,12 +117,18 @@ def _offers_of(provider: Provider, address: Address) -> list[Offer]:
     return [Offer(service, end, username, provider.logins) for service, end in servers if end is not None]
 
 
-def _take(found: Found, offers: list[Offer], source: str, address: Address) -> Found:
-    first = {offer.service: offer for offer in reversed(offers)}
-    found.smtp, found.imap, found.source = first.get("smtp"), first.get("imap"), source
-    if found.smtp is not None:
-        found.provider = provider_at(found.smtp.endpoint.host)
-        if found.smtp.username is None:
-            # RFC 6186 4: the whole address first.
-            found.smtp = Offer("smtp", found.smtp.endpoint, str(address), found.smtp.logins)
-    return found
+def _take(found: Found, offers: list[Offer], source: str, address: Address) -> None:
+    """Take what is still missing."""
+    for offer in offers:
+        # RFC 6186 4: the whole address first.
+        named = replace(offer, username=offer.username or str(address))
+        if offer.service == "smtp" and found.smtp is None:
+            found.smtp, found.source, found.provider = named, source, provider_at(offer.endpoint.host)
+        elif offer.service == "imap" and found.imap is None:
+            found.imap, found.imap_source = named, source
+
+
+def _tried(offers: list[Offer], source: str) -> str:
+    """What a way came to that did not name everything."""
+    services = sorted({offer.service for offer in offers})
+    return f"{source}: {services[0]} only" if len(services) == 1 else source

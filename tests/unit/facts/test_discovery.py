@@ -17,6 +17,7 @@ XML = b"""<clientConfig><emailProvider><outgoingServer type="smtp"><hostname>out
 RECORDS: dict[str, dict[str, object]] = {
     "_submissions._tcp.srv.example": {"SRV": "0 1 465 mail.srv.example."},
     "_imaps._tcp.srv.example": {"SRV": "0 1 993 imap.srv.example."},
+    "_imaps._tcp.reading.example": {"SRV": "0 1 993 imap.reading.example."},
     "srv.example": {"MX": "10 mail.srv.example."},
     "auto.example": {"MX": "10 mail.auto.example."},
     "office.example": {"MX": "0 office-example.mail.protection.outlook.com."},
@@ -76,6 +77,28 @@ async def test_an_autoconfig_file_is_looked_for_at_both_places(names: DnsServer,
     assert found.smtp is not None
     assert (found.smtp.endpoint, found.smtp.username) == (Endpoint("out.auto.example", 465, "implicit"), "anna")
     assert web.asked[0] == "https://autoconfig.auto.example/mail/config-v1.1.xml?emailaddress=anna%40auto.example"
+
+
+async def test_a_server_to_read_from_is_found_where_none_to_send_through_is_named(names: DnsServer, web: Web) -> None:
+    found = await find(names, web, "anna@reading.example")
+    assert found.smtp is None
+    assert found.imap is not None
+    assert (found.imap.endpoint, found.imap.username) == (
+        Endpoint("imap.reading.example", 993, "implicit"),
+        "anna@reading.example",
+    )
+    assert found.imap_source == "SRV records of reading.example"
+    assert "SRV records of reading.example: imap only" in found.tried
+
+
+async def test_each_server_is_taken_from_the_first_way_that_names_it(names: DnsServer, web: Web) -> None:
+    web.documents["https://reading.example/.well-known/autoconfig/mail/config-v1.1.xml"] = XML
+    found = await find(names, web, "anna@reading.example")
+    assert found.smtp is not None
+    assert found.imap is not None
+    assert (found.smtp.endpoint.host, found.imap.endpoint.host) == ("out.auto.example", "imap.reading.example")
+    assert found.source == "autoconfig file at https://reading.example/.well-known/autoconfig/mail/config-v1.1.xml"
+    assert found.imap_source == "SRV records of reading.example"
 
 
 async def test_mail_hosts_tell_whose_customer_a_domain_is(names: DnsServer, web: Web) -> None:
