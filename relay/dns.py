@@ -31,6 +31,8 @@ from relay.clock import Clock, SystemClock
 MIN_TTL = 3.0  # also how long a temporary failure is remembered: long enough to spare a server that is in trouble
 MAX_TTL = 86400.0
 MAX_ALIASES = 8
+# What an answer and each of its records take beside their text.
+_ROOM, _ROOM_OF_RECORD = 500, 60
 UDP_PAYLOAD = 1232  # the largest answer that is never fragmented on the way
 
 Record = TypeVar("Record")
@@ -106,7 +108,7 @@ class Resolver:
             believed without that.
         timeout: seconds for one question in all, over every server and retry.
         clock: tells when remembered answers have run out.
-        cache_size: the number of answers to remember.
+        cache_octets: about how much room remembered answers may take; some are a hundred times as long as most.
         shuffle: puts mail hosts of equal preference in random order.
 
     Raises:
@@ -120,7 +122,7 @@ class Resolver:
         *,
         validating: bool = False,
         clock: Clock | None = None,
-        cache_size: int = 20_000,
+        cache_octets: int = 16 * 1024 * 1024,
         shuffle: Callable[[list[Mx]], None] | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
@@ -129,7 +131,8 @@ class Resolver:
         # RFC 6840 5.7: our queries set AD to be told. Believed only over a path that nobody else can write on.
         self._is_believed = validating or all(_is_here(server) for server in self._stub.nameservers)
         self._cache: OrderedDict[tuple[str, str], Answer[Any]] = OrderedDict()
-        self._cache_size = cache_size
+        self._most_octets = cache_octets
+        self._octets = 0
         self._flights: dict[tuple[str, str], asyncio.Task[Answer[Any]]] = {}
 
     async def lookup(self, name: str, rdtype: str) -> Answer[str]:
@@ -205,6 +208,7 @@ class Resolver:
     def forget(self) -> None:
         """Drop every remembered answer, so that the next question of each kind is asked anew."""
         self._cache.clear()
+        self._octets = 0
 
     def _literal_host(self, domain: str) -> MailHosts:
         expires = self._clock.now() + MAX_TTL
@@ -260,11 +264,16 @@ class Resolver:
             answer = await self._answer(name, key[1])
         finally:
             del self._flights[key]
-        self._cache[key] = answer
-        self._cache.move_to_end(key)
-        while len(self._cache) > self._cache_size:
-            self._cache.popitem(last=False)
+        self._remember(key, answer)
         return answer
+
+    def _remember(self, key: tuple[str, str], answer: Answer[Any]) -> None:
+        before = self._cache.pop(key, None)
+        self._octets += _room_of(answer) - (0 if before is None else _room_of(before))
+        self._cache[key] = answer
+        while self._octets > self._most_octets:
+            _, gone = self._cache.popitem(last=False)
+            self._octets -= _room_of(gone)
 
     async def _answer(self, name: dns.name.Name, rdtype: str) -> Answer[Any]:
         what = f"{rdtype} of {name.to_text(omit_final_dot=True)}"
@@ -313,6 +322,12 @@ class Resolver:
 
     def _expiry(self, ttl: float) -> float:
         return self._clock.now() + min(max(ttl, MIN_TTL), MAX_TTL)
+
+
+def _room_of(answer: Answer[Any]) -> int:
+    """About how many octets of memory an answer takes."""
+    sizes = (len(record.host if isinstance(record, Mx) else record) for record in answer.records)
+    return _ROOM + sum(_ROOM_OF_RECORD + size for size in sizes)
 
 
 def parse_name(text: str) -> dns.name.Name:

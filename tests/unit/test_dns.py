@@ -277,12 +277,25 @@ async def test_forgetting_asks_anew(server: DnsServer, resolver: Resolver) -> No
 
 
 async def test_the_memory_is_bounded_and_drops_what_was_used_least_recently(server: DnsServer) -> None:
-    resolver = Resolver([server.address], cache_size=2)
+    resolver = Resolver([server.address], cache_octets=1500)
     for name in ("klant.example", "bare.example", "klant.example", "weg.example", "klant.example"):
         await resolver.lookup_txt(name)
     assert len(server.questions) == 3
     await resolver.lookup_txt("bare.example")
     assert len(server.questions) == 4
+
+
+async def test_a_giant_answer_takes_the_room_of_many(server: DnsServer) -> None:
+    resolver = Resolver([server.address], cache_octets=1900)
+    server.zones.publish("riese.example", "TXT", "x" * 900)
+    for name in ("klant.example", "bare.example", "riese.example", "klant.example"):
+        await resolver.lookup_txt(name)
+    assert len(server.questions) == 4
+    assert resolver.known_txt("riese.example") is None
+    # What is forgotten takes no room any more.
+    for name in ("bare.example", "weg.example", "klant.example"):
+        await resolver.lookup_txt(name)
+    assert len(server.questions) == 6
 
 
 async def test_equal_questions_at_the_same_time_are_one(server: DnsServer, resolver: Resolver) -> None:

@@ -124,6 +124,7 @@ def test_the_longest_signature_there_is_can_be_read(tmp_path):
 def test_what_is_there_too_often_to_be_signed_is_named(name, told):
     header = parse_header(PLAIN + (name.encode() + b": x\r\n") * (MOST_REPEATED + 1))
     assert repeated_too_often(header) == told
+    assert repeated_too_often(parse_header(PLAIN)) is None
 
 
 def test_the_field_is_what_it_should_be():
