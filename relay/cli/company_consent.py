@@ -48,7 +48,7 @@ def consent(
         raise Failure(ExitCode.USAGE, f"relay: {slug} has no account whose oauth2 needs consent")
     account = asked[0]
     if link:
-        say(asyncio.run(_invite(slug, Active(snapshot, Keyring.load(snapshot.settings)))))
+        say(asyncio.run(_invite(slug, account.username, Active(snapshot, Keyring.load(snapshot.settings)))))
         return
     try:
         count = asyncio.run(_consent(company, account, redirect, Active(snapshot, Keyring.load(snapshot.settings))))
@@ -57,7 +57,7 @@ def consent(
     say(f"ok: {account.username} may be used; {count} waiting deliveries go on")
 
 
-async def _invite(slug: str, active: "Active") -> str:
+async def _invite(slug: str, account: str, active: "Active") -> str:
     from relay.clock import SystemClock
     from relay.facts.invitations import Invitations
     from relay.store.open import visit_spool
@@ -69,7 +69,7 @@ async def _invite(slug: str, active: "Active") -> str:
     spool = visit_spool(settings.store, clock=clock)
     await spool.start()
     try:
-        token = await Invitations(lambda: spool.facts, clock).invite(slug)
+        token = await Invitations(lambda: spool.facts, clock).invite(slug, account)
     finally:
         await spool.stop()
     return f"{web.public_url}/consent/{slug}/{token}"

@@ -26,10 +26,11 @@ class Invitations:
     facts: Callable[[], FactStore]
     clock: Clock
 
-    async def invite(self, slug: str) -> str:
-        """A token for a link; an earlier one no longer counts."""
+    async def invite(self, slug: str, account: str) -> str:
+        """A token for a link to consent for the account of that name; an earlier one no longer counts."""
         token = secrets.token_urlsafe(24)
-        value: dict[str, Json] = {"token": _hash(token), "until": self.clock.now() + _LASTS, "begun": ""}
+        until = self.clock.now() + _LASTS
+        value: dict[str, Json] = {"token": _hash(token), "until": until, "begun": "", "account": account}
         while True:
             fact = await self.facts().get(KIND, slug) or Fact(KIND, slug, {})
             if await self.facts().put(replace(fact, value=value)) is not None:
@@ -47,8 +48,8 @@ class Invitations:
         sealed = sealing.seal(json.dumps([state, verifier]).encode(), place_of(fact.key, _PLACE))
         return await self.facts().put(replace(fact, value={**fact.value, "begun": sealed})) is not None
 
-    async def end(self, slug: str, state: str, sealing: SealingKeys) -> str | None:
-        """The verifier of the consent that comes back with `state`, once; None when there is no such consent."""
+    async def end(self, slug: str, state: str, sealing: SealingKeys) -> tuple[str, str] | None:
+        """The verifier and the account of the consent that comes back with `state`, once; None: there is none."""
         fact = await self.facts().get(KIND, slug)
         if fact is None or self.clock.now() >= float(str(fact.value["until"])) or not fact.value["begun"]:
             return None
@@ -58,7 +59,12 @@ class Invitations:
             return None
         if not secrets.compare_digest(str(known).encode(), state.encode()):
             return None
-        return str(verifier) if await self.facts().drop(fact) else None
+        return (str(verifier), account_of(fact)) if await self.facts().drop(fact) else None
+
+
+def account_of(fact: Fact) -> str:
+    """The name of the account that an invitation is about; empty in one that was made before that was kept."""
+    return str(fact.value.get("account", ""))
 
 
 def _hash(token: str) -> str:

@@ -18,10 +18,10 @@ from starlette.routing import Route
 from relay.config.keyring import Active
 from relay.config.sealing import SealingError
 from relay.facts.consenting import ConsentError, Consenting
-from relay.facts.invitations import Invitations
+from relay.facts.invitations import Invitations, account_of
 from relay.facts.tokens import TokenError
 from relay.http import HttpClient
-from relay.policy.company import Company, Language
+from relay.policy.company import Account, Company, Language
 from relay.store.spool import Spool, SpoolError
 from relay.web.consent_words import CONSENT, ConsentWords
 from relay.web.pages import Form, Page, Pages
@@ -69,15 +69,16 @@ class ConsentPage:
             if self._clients.take(client_of(request)):
                 return self._show(None, self._words(None).slow, status=429)
             invitation = await self._invitations.find(request.path_params["slug"], request.path_params["token"])
-            if company is None or not company.accounts or invitation is None:
+            account = None if invitation is None else _account(company, account_of(invitation))
+            if company is None or account is None or invitation is None:
                 return self._show(None, self._words(None).wrong, status=404)
             if request.method != "POST":
-                return self._show(company, words.ask, form=Form(words.yes, "consent"))
-            account, prefix = company.accounts[0], f"{company.slug}~"
+                return self._show(company, words.ask, account, form=Form(words.yes, "consent"))
+            prefix = f"{company.slug}~"
             url, state, verifier = self._consenting().page(account, self._redirect, prefix=prefix)
             if not await self._invitations.begin(invitation, state, verifier, self._active.keyring.sealing):
                 return self._show(company, words.slow, status=503)
-            response = self._show(company, words.on_the_way)
+            response = self._show(company, words.on_the_way, account)
         except (SpoolError, SealingError, ConsentError, TokenError) as error:
             log.warning("no consent can be had", company=request.path_params["slug"], error=str(error))
             return self._show(company, words.slow, status=503)
@@ -103,13 +104,16 @@ class ConsentPage:
         try:
             if self._clients.take(client_of(request)):
                 return self._show(None, self._words(None).slow, status=429)
-            verifier = None
+            ended = None
             begun_here = secrets.compare_digest(request.cookies.get(_COOKIE, "").encode(), state.encode())
             if company is not None and begun_here:
-                verifier = await self._invitations.end(company.slug, state, self._active.keyring.sealing)
-            if company is None or verifier is None:
+                ended = await self._invitations.end(company.slug, state, self._active.keyring.sealing)
+            verifier, name = ended or ("", "")
+            account = _account(company, name)
+            if company is None or account is None or ended is None:
                 return self._show(None, self._words(None).wrong, status=404)
-            await self._consenting().finish(company, str(request.url), self._redirect, state, verifier)
+            landed = str(request.url)
+            await self._consenting().finish(company, landed, self._redirect, state, verifier, account=account)
         except (ConsentError, TokenError) as error:
             log.warning("a consent came to nothing", company=company.slug if company else "", error=str(error))
             return self._show(company, words.refused, status=422)
@@ -117,7 +121,7 @@ class ConsentPage:
             log.warning("a consent cannot be kept", error=str(error))
             return self._show(company, words.slow, status=503)
         self._released()
-        return self._show(company, words.done, mark=True)
+        return self._show(company, words.done, account, mark=True)
 
     @property
     def _active(self) -> Active:
@@ -141,11 +145,24 @@ class ConsentPage:
     def _words(self, company: Company | None) -> ConsentWords:
         return CONSENT[self._language(company)]
 
-    def _show(
-        self, company: Company | None, said: Said, *, form: Form | None = None, mark: bool = False, status: int = 200
+    def _show(  # noqa: PLR0913 -- what a page shows
+        self,
+        company: Company | None,
+        said: Said,
+        account: Account | None = None,
+        *,
+        form: Form | None = None,
+        mark: bool = False,
+        status: int = 200,
     ) -> Response:
         settings = self._active.snapshot.settings
-        account = "" if company is None or not company.accounts else company.accounts[0].username
-        text = said.text.format(account=account, company="" if company is None else company.name)
+        name = "" if account is None else account.username
+        text = said.text.format(account=name, company="" if company is None else company.name)
         page = Page(self._language(company), said.title, (text,), form, mark=mark)
         return self._world.pages.show(page, relay=settings.notices.name or settings.domain, status=status)
+
+
+def _account(company: Company | None, name: str) -> Account | None:
+    """The company's account of that name, its first one without a name; None when it is not there any more."""
+    accounts = () if company is None else company.accounts
+    return next((account for account in accounts if name in ("", account.username)), None)

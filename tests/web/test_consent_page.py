@@ -1,7 +1,8 @@
 """The page on which a company consents, from its link over the provider and back."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -11,11 +12,12 @@ from relay.config.keyring import Active, Keyring
 from relay.config.sealing import SealingKeys
 from relay.dns import Resolver
 from relay.facts.invitations import Invitations
+from relay.facts.tokens import KIND as TOKEN
 from relay.facts.tokens import Tokens
 from relay.http import HttpClient
 from relay.intake.tally import Tallies
 from relay.mail.address import Address
-from relay.policy.company import Company, IdentityKind, Language, OAuth2, Server
+from relay.policy.company import Company, IdentityKind, Language, Mailbox, OAuth2, Server
 from relay.web.consent import ConsentPage, ConsentWorld
 from relay.web.pages import Pages
 from relay.web.throttle import Counts
@@ -45,9 +47,12 @@ class Place:
     http: HttpClient
     browser: httpx2.AsyncClient
     released: list[bool]
+    oauth2: dict[str, Any]
+    listeners: dict[str, Any]
 
-    async def link(self) -> str:
-        return f"/consent/own/{await Invitations(lambda: self.house.spool.facts, self.house.clock).invite('own')}"
+    async def link(self, account: str = "info@own.example") -> str:
+        invitations = Invitations(lambda: self.house.spool.facts, self.house.clock)
+        return f"/consent/own/{await invitations.invite('own', account)}"
 
     async def lead_on(self, link: str) -> dict[str, str]:
         """Press the button; what the provider is asked."""
@@ -71,7 +76,7 @@ async def place(house) -> AsyncIterator[Place]:
         page = ConsentPage(world, lambda: released.append(True))
         async with house.client(list(page.routes())) as browser:
             browser.base_url = "https://relay.test"
-            yield Place(house, issuer, http, browser, released)
+            yield Place(house, issuer, http, browser, released, {"issuer": client}, web)
 
 
 async def test_the_button_leads_to_the_provider_and_back_to_a_token(place):
@@ -90,6 +95,21 @@ async def test_the_button_leads_to_the_provider_and_back_to_a_token(place):
     house = place.house
     tokens = Tokens(lambda: house.active, lambda: house.spool.facts, place.http, house.clock)
     assert await tokens.access(SERVER) == "access-1"
+
+
+async def test_a_link_is_about_one_account_of_two(place):
+    mailbox = Mailbox("imap.own.example", 993, "implicit", "bills@own.example", None, oauth2=OAuth2("own", "issuer"))
+    house = place.house
+    house.configure(replace(OWN, mailbox=mailbox), oauth2=place.oauth2, listeners=place.listeners)
+    house.active = Active(house.active.snapshot, Keyring((SECRET,), {}, SealingKeys([SECRET * 2])))
+    link = await place.link("bills@own.example")
+    assert "bills@own.example" in (await place.browser.get(link)).text
+    asked = await place.lead_on(link)
+    assert asked["login_hint"] == "bills@own.example"
+    back = await place.browser.get("/consent", params={"state": asked["state"], "code": "c"})
+    assert back.status_code == 200
+    assert [fact.key for fact in await house.spool.facts.list(TOKEN)] == ["own bills@own.example"]
+    assert (await place.browser.get(await place.link("gone@own.example"))).status_code == 404
 
 
 async def test_a_link_and_a_state_are_good_for_one_consent(place):
