@@ -1,6 +1,7 @@
 """`relay company consent`: a company lets the relay use its account (OAuth2)."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,16 +25,20 @@ def consent(
         bool, typer.Option("--link", help="Only print the link to our page, to send to the company.")
     ] = False,
     mailbox: Annotated[
-        bool, typer.Option("--mailbox", help="For its mailbox, when that is another account than it sends through.")
+        bool, typer.Option("--mailbox", help="For its mailbox, whether or not there is consent for it already.")
     ] = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Get a company's consent for its account.
 
+    Of two accounts, it is for the one that has none yet.
+
     Shows a code to type in at the issuer's page, or the page's address, and waits. Held mail then goes on at once.
     """
     from relay.cli.reading import read_all
     from relay.config.keyring import Active, Keyring
+    from relay.config.sealing import SealingError
+    from relay.config.secrets import SecretError
     from relay.facts.consenting import ConsentError
     from relay.facts.tokens import TokenError
     from relay.policy.company import Grant
@@ -46,20 +51,23 @@ def consent(
     asked = [each for each in accounts if each.oauth2 is not None and each.oauth2.grant is Grant.REFRESH_TOKEN]
     if not asked:
         raise Failure(ExitCode.USAGE, f"relay: {slug} has no account whose oauth2 needs consent")
-    account = asked[0]
-    if link:
-        say(asyncio.run(_invite(slug, account.username, Active(snapshot, Keyring.load(snapshot.settings)))))
-        return
+    active = Active(snapshot, Keyring.load(snapshot.settings))
     try:
-        count = asyncio.run(_consent(company, account, redirect, Active(snapshot, Keyring.load(snapshot.settings))))
-    except (ConsentError, TokenError) as error:
+        if link:
+            say(asyncio.run(_invite(slug, asked, active)))
+            return
+        account, count = asyncio.run(_consent(company, asked, redirect, active))
+    except (ConsentError, TokenError, SealingError, SecretError) as error:
         raise Failure(ExitCode.ATTENTION, f"relay: {error}") from None
     say(f"ok: {account.username} may be used; {count} waiting deliveries go on")
 
 
-async def _invite(slug: str, account: str, active: "Active") -> str:
+async def _invite(slug: str, accounts: "Sequence[Account]", active: "Active") -> str:
     from relay.clock import SystemClock
+    from relay.dns import Resolver
+    from relay.facts.consenting import Consenting
     from relay.facts.invitations import Invitations
+    from relay.http import HttpClient
     from relay.store.open import visit_spool
 
     settings, clock = active.snapshot.settings, SystemClock()
@@ -69,13 +77,18 @@ async def _invite(slug: str, account: str, active: "Active") -> str:
     spool = visit_spool(settings.store, clock=clock)
     await spool.start()
     try:
-        token = await Invitations(lambda: spool.facts, clock).invite(slug, account)
+        # Nobody is asked here: that is for the page.
+        client = HttpClient(Resolver([str(name) for name in settings.dns.servers], settings.dns.timeout, clock=clock))
+        account = await Consenting(active, spool, client, clock).choose(accounts)
+        token = await Invitations(lambda: spool.facts, clock).invite(slug, account.username)
     finally:
         await spool.stop()
     return f"{web.public_url}/consent/{slug}/{token}"
 
 
-async def _consent(company: "Company", account: "Account", redirect: str, active: "Active") -> int:
+async def _consent(
+    company: "Company", accounts: "Sequence[Account]", redirect: str, active: "Active"
+) -> "tuple[Account, int]":
     from relay.clock import SystemClock
     from relay.dns import Resolver
     from relay.facts.consenting import Consenting
@@ -88,13 +101,15 @@ async def _consent(company: "Company", account: "Account", redirect: str, active
     await spool.start()
     try:
         consenting = Consenting(active, spool, client, clock)
+        account = await consenting.choose(accounts)
         code = await consenting.begin_device(account)
         if code is not None:
-            say(f"open {code.url} and type in {code.user_code}")
-            return await consenting.await_device(company, code, asyncio.sleep, account)
+            say(f"for {account.username}: open {code.url} and type in {code.user_code}")
+            return account, await consenting.await_device(company, code, asyncio.sleep, account)
         url, state, verifier = consenting.page(account, redirect)
-        say(f"open {url}")
+        say(f"for {account.username}: open {url}")
         landed = await asyncio.to_thread(typer.prompt, "the address that the page leads to in the end")
-        return await consenting.finish(company, landed, redirect, state, verifier, account=account)
+        count = await consenting.finish(company, landed, redirect, state, verifier, account=account)
+        return account, count
     finally:
         await spool.stop()

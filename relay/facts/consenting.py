@@ -5,7 +5,7 @@ longer held for refused, and its mail goes on at once.
 """
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
@@ -48,6 +48,16 @@ class Consenting:
         self._client = client
         self._clock = clock
         self._tokens = Tokens(lambda: active, lambda: spool.facts, client, clock)
+
+    async def choose(self, accounts: Sequence[Account]) -> Account:
+        """Which of the accounts to ask for: the first that nobody has consented for, else the first.
+
+        Raises SpoolError, SealingError or SecretError.
+        """
+        for account in accounts if len(accounts) > 1 else ():
+            if not await self._tokens.has_consent(account):
+                return account
+        return accounts[0]
 
     async def begin_device(self, account: Account) -> DeviceCode | None:
         """Ask for a code; None when the issuer has none for us. Raises ConsentError or TokenError."""

@@ -113,6 +113,17 @@ class Tokens:
                 self._known.pop(fact_key(account), None)
                 return
 
+    async def has_consent(self, account: Account) -> bool:
+        """Whether there is something to renew its tokens with; whether that still counts, only its issuer knows.
+
+        Raises SpoolError, SealingError or SecretError.
+        """
+        oauth2 = _oauth2_of(account)
+        if self._configured(oauth2):
+            return True
+        _, kept = await self._read(account, oauth2)
+        return bool(kept.refresh) and kept.settings == self._settings_of(account, oauth2)
+
     def registration(self, account: Account) -> Registration:
         """Our registration with the issuer of the account's tokens. Raises TokenError."""
         oauth2 = _oauth2_of(account)

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 
+from relay.facts.invitations import KIND
 from relay.sandbox.certificates import Authority
 from relay.sandbox.dns_server import DnsServer
 from relay.sandbox.scripted_peer import Say, Script, ScriptedPeer
@@ -104,3 +105,34 @@ async def test_a_loop_back_mail_shows_whether_the_provider_replaces_the_author(p
     (letter,) = peer.messages
     assert b"To: own@my.relay.example\r\n" in letter
     assert b"Auto-Submitted: auto-generated\r\n" in letter
+
+
+TWO_ACCOUNTS = """\
+name: Own
+address: info@own.example
+alias: own
+outgoing:
+  identity: own-server
+  server: {host: smtp.own.example, username: info@own.example, oauth2: {client: issuer}}
+incoming:
+  mailbox: {host: imap.own.example, username: bills@own.example, oauth2: {client: issuer}}
+"""
+REGISTRATION = """\
+listeners: {web: {address: "127.0.0.1:8025", public_url: "https://relay.test"}}
+oauth2: {issuer: {client_id: relay, scope: mail, internal: true, token_url: "http://127.0.0.1:9/token"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "account"), [((), "info@own.example"), (("--mailbox",), "bills@own.example")], ids=["server", "mailbox"]
+)
+async def test_a_link_to_consent_is_about_one_of_two_accounts(place, store, options, account):
+    (place.path / "var/sealing").write_text("c2VhbGluZy1rZXktb2YtYS10ZXN0LW9ubHktMzItYnk=")
+    keys = "secrets: {sealing: [{file: var/sealing}], signing:"
+    settings = (place.path / "config/relay.yaml").read_text().replace("secrets: {signing:", keys)
+    place.write("relay.yaml", settings + REGISTRATION)
+    place.write("companies/own.yaml", TWO_ACCOUNTS)
+    ended = await place.ask("company", "consent", "own", "--link", *options)
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("https://relay.test/consent/own/")
+    assert (await store.spool.facts.get(KIND, "own")).value["account"] == account

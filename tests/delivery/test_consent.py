@@ -1,13 +1,14 @@
 """A company's consent: by device code and by page, with mail that waits for it."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from relay.facts.consenting import ConsentError, Consenting
 from relay.http import HttpClient
-from relay.policy.company import OAuth2, Server
+from relay.policy.company import Mailbox, OAuth2, SecretKind, SecretRef, Server
 from relay.sandbox.certificates import Authority
 from relay.sandbox.scripted_peer import Say, Script, ScriptedPeer
 from relay.store.spool import State
@@ -99,6 +100,24 @@ async def test_the_page_leads_back_with_a_code_that_counts_with_its_verifier(hou
     assert await work.finish(company, f"{BACK}?state={state}&code=c", BACK, state, verifier) == 0
     assert (issuer.asked[0]["code"], issuer.asked[0]["code_verifier"]) == ("c", verifier)
     assert await house.tokens().access(server) == "access-1"
+
+
+async def test_of_two_accounts_the_one_that_has_no_consent_is_asked_for(house, issuer, server):
+    mailbox = Mailbox("imap.own.example", 993, "implicit", "bills@own.example", None, oauth2=OAuth2("own", "issuer"))
+    company, work = replace(house.companies[0], mailbox=mailbox), consenting(house)
+    for account in (server, mailbox):
+        assert await work.choose(company.accounts) == account
+        _, state, verifier = work.page(account, BACK)
+        await work.finish(company, f"{BACK}?state={state}&code=c", BACK, state, verifier, account=account)
+    assert await work.choose(company.accounts) == server
+
+
+async def test_a_token_had_elsewhere_needs_no_consent(house, server, tmp_path):
+    (tmp_path / "refresh").write_text("refresh-0")
+    elsewhere = SecretRef(SecretKind.FILE, str(tmp_path / "refresh"))
+    mine = replace(server, oauth2=replace(server.oauth2, refresh_token=elsewhere))
+    other = replace(server, username="other@own.example")
+    assert await consenting(house).choose((mine, other)) == other
 
 
 async def test_an_issuer_that_gives_no_code_is_said(house, issuer, server):
