@@ -104,6 +104,7 @@ MUNGED = forward_to_company(BAKERY, Writer(null=False, evidence=NOT_KNOWN), doma
         MAIL,
         RECEIVED + b"\r\n",
         RECEIVED + b"DKIM-Signature: v=1;\r\n\tfolded  oddly \r\nBcc: kept@x\r\nFROM : x <x@y>\r\n\r\n\xff\r\n..\r\n",
+        RECEIVED + b"Subject: one line\r\n\r\n" + b"x" * 5000 + b"\r\n",
     ],
 )
 async def test_forwarded_mail_is_the_same_to_the_last_octet(house, octets):
