@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import itertools
 import multiprocessing
 import statistics
 import sys
@@ -27,6 +28,8 @@ from tests.e2e.relay_process import Relay, write_certificate
 HOST = "127.0.28.1"
 # Seconds without a mail after which no more are awaited: hostile mail for the same host stands in the queue, too.
 _PATIENCE = 90.0
+# Every so many looks at the memory, one is kept: half a minute.
+_CURVE = 60
 _SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -36,6 +39,7 @@ class Memory:
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
         self.start = self.most = self.now
+        self.curve: list[int] = []
 
     @property
     def now(self) -> int:
@@ -46,8 +50,11 @@ class Memory:
 
     async def watch(self) -> None:
         """Until cancelled."""
-        while True:
-            self.most = max(self.most, self.now)
+        for number in itertools.count():
+            now = self.now
+            self.most = max(self.most, now)
+            if number % _CURVE == 0:
+                self.curve.append(now)
             await asyncio.sleep(0.5)
 
 
@@ -154,6 +161,7 @@ def _print_memory(memory: Memory, before: int, attacked: int) -> None:
     figures = [memory.start, before, memory.most, attacked, memory.now]
     names = ("started", "after the calm", "at most", "when the attack ended", "at the end")
     print("memory, MiB: " + ", ".join(f"{each / 2**20:.0f} {name}" for name, each in zip(names, figures, strict=True)))
+    print("every half minute: " + ", ".join(f"{each / 2**20:.0f}" for each in memory.curve))
 
 
 def _print_log(name: str, log: honest.Log) -> None:
