@@ -20,10 +20,16 @@ _MARK = "SetAside"
 _LEFT = re.compile(rf"{_MARK}([0-9]{{1,7}})\.")
 
 
-class _Part(Message):
+class Part(Message):
     """A part, and the only way to its text as it was read: whoever asks for it gets octets beyond ASCII decoded."""
 
     _payload: Any
+
+    @property
+    def octets(self) -> bytes:
+        """What stands in a part without parts, as it came, whatever encoding is declared."""
+        # The library's own way copies a large part once more, and again to look for octets beyond ASCII.
+        return self._payload.encode("ascii", "surrogateescape") if isinstance(self._payload, str) else b""
 
     def put_back(self, runs: list[str]) -> None:
         """The runs, where they were, in this part."""
@@ -33,10 +39,10 @@ class _Part(Message):
         self.epilogue = _put_back(self.epilogue, runs)
 
 
-def parse(data: bytes, policy: "Policy[Any]") -> "Message[str, str]":
+def parse(data: bytes, policy: "Policy[Any]") -> Part:
     """Read a mail. Raises what the parser raises."""
     short, runs = set_aside(data)
-    message: _Part = BytesParser(_Part, policy=policy).parsebytes(short)
+    message: Part = BytesParser(Part, policy=policy).parsebytes(short)
     for part in message.walk() if runs else ():
         part.put_back(runs)
     return message
@@ -44,23 +50,27 @@ def parse(data: bytes, policy: "Policy[Any]") -> "Message[str, str]":
 
 def set_aside(data: bytes) -> tuple[bytes, list[str]]:
     """A mail with a line for each long run of base64, and the runs; as it is when it has such lines already."""
-    begin = None if _MARK.encode() in data else _RUN.search(data)
+    begin = _RUN.search(data)
     if begin is None:
         return data, []
     # Where what is not dull begins is found many times sooner so than by a pattern.
     others, view = data.translate(_OTHER), memoryview(data)
-    pieces: list[bytes] = []
+    short: list[bytes] = []
     runs: list[str] = []
     at = 0
     while begin is not None:
         stop = others.find(b"\1", begin.end())
         end = data.rfind(b"\n", begin.start(), len(data) if stop < 0 else stop)
         end -= data[end - 1 : end] == b"\r"  # the last line keeps its end, of which parsers think in their own way
-        pieces += (data[at : begin.start()], f"{_MARK}{len(runs)}.".encode())
+        short += (data[at : begin.start()], f"{_MARK}{len(runs)}.".encode())
         runs.append(str(view[begin.start() : end], "ascii"))
         at = end
         begin = _RUN.search(data, at)
-    return b"".join((*pieces, data[at:])), runs
+    short.append(data[at:])
+    # Our lines have a full stop, which is not base64: what was set aside holds none.
+    if any(_MARK.encode() in each for each in short[::2]):
+        return data, []
+    return b"".join(short), runs
 
 
 def _put_back(text: Text, runs: list[str]) -> Text:

@@ -12,11 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from email.errors import HeaderParseError, MessageError
 from email.header import decode_header
-from email.message import Message
 from email.policy import Compat32
 from typing import Any
 
 from relay.fetch import lumps
+from relay.fetch.lumps import Part
 from relay.mail.encoded import in_charset, whole
 from relay.mail.text import unescaped
 
@@ -32,7 +32,6 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(each for each in range(256) if each not in _BASE64)
 _HEADER_END = re.compile(rb"\r?\n\r?\n|\r\r")
 _FIELD = re.compile(rb"([!-9;-~]{1,200})([ \t]{0,200}):")
-_ENCODING = "Content-Transfer-Encoding"
 # Documents whose beginning says that the encoding which is declared is not the one they have: PDF, ZIP.
 _PLAINLY = (b"%PDF-", b"PK\x03\x04")
 _ENCODED = (b"JVBERi0", b"UEsDB", b"PD94bWwg")
@@ -117,14 +116,14 @@ def mended(data: bytes) -> bytes:
     return data if data.startswith(header) and len(header) == end.start() else header + data[end.start() :]
 
 
-def _read(message: "Message[str, str]") -> Parsed:
+def _read(message: Part) -> Parsed:
     parsed = Parsed(subject=_field(message, "subject"), message_id=_field(message, "message-id"))
     for leaf in _walk(message, parsed):
         parsed.leaves.append(leaf)
     return parsed
 
 
-def _walk(message: "Message[str, str]", parsed: Parsed) -> Iterator[Leaf]:
+def _walk(message: Part, parsed: Parsed) -> Iterator[Leaf]:
     declared = message.get_content_type()
     # Asked for the text of a part, the library decodes it, in whatever charset is declared, and may fail.
     payload: Any = message.get_payload() if message.is_multipart() else None
@@ -149,7 +148,7 @@ def _walk(message: "Message[str, str]", parsed: Parsed) -> Iterator[Leaf]:
             yield Leaf(_name(message), data, _is_attached(message), _content_id(message))
 
 
-def _forwarded(message: "Message[str, str]", inner: "Message[str, str]") -> Leaf:
+def _forwarded(message: Part, inner: Part) -> Leaf:
     encoding = _field(message, "content-transfer-encoding").lower()
     if encoding in ("base64", "quoted-printable") and not inner.is_multipart():
         # RFC 2046 5.2.1 forbids it, and programs do it: the parser has then taken the encoded text for a mail.
@@ -160,12 +159,12 @@ def _forwarded(message: "Message[str, str]", inner: "Message[str, str]") -> Leaf
     return Leaf(_name(message) or mail.subject, b"", _is_attached(message), "", mail=mail)
 
 
-def _is_body(message: "Message[str, str]", declared: str) -> bool:
+def _is_body(message: Part, declared: str) -> bool:
     """Whether this is text for the eye: not attached, and without a name."""
     return declared in ("text/plain", "text/html") and not _is_attached(message) and not _name(message)
 
 
-def _take_text(data: bytes, message: "Message[str, str]", declared: str, parsed: Parsed) -> None:
+def _take_text(data: bytes, message: Part, declared: str, parsed: Parsed) -> None:
     parsed.raw_texts.append(data)
     text = in_charset(data[:_MOST_HTML], str(message.get_param("charset", "utf-8")))
     if declared == "text/html":
@@ -174,24 +173,14 @@ def _take_text(data: bytes, message: "Message[str, str]", declared: str, parsed:
     parsed.text = f"{parsed.text}\n{text}"[:_MOST_TEXT]
 
 
-def _decode(message: "Message[str, str]") -> bytes:
+def _decode(message: Part) -> bytes:
     encoding = _field(message, "content-transfer-encoding").lower()
-    raw = _undecoded(message)
+    raw = message.octets
     if raw.startswith(_PLAINLY):
         return raw
     if encoding == "base64" or (raw.startswith(_ENCODED) and _ONLY_BASE64.fullmatch(raw)):
         return _base64(raw)
     data = message.get_payload(decode=True)
-    return data if isinstance(data, bytes) else b""
-
-
-def _undecoded(message: "Message[str, str]") -> bytes:
-    """The octets as they came: the parser gives them out only where no encoding is declared."""
-    declared = message.get_all(_ENCODING, [])
-    del message[_ENCODING]
-    data = message.get_payload(decode=True)
-    for each in declared:
-        message[_ENCODING] = each
     return data if isinstance(data, bytes) else b""
 
 
@@ -214,15 +203,15 @@ def _base64(raw: bytes) -> bytes:
         return b""
 
 
-def _is_attached(message: "Message[str, str]") -> bool:
+def _is_attached(message: Part) -> bool:
     return message.get_content_disposition() == "attachment"
 
 
-def _content_id(message: "Message[str, str]") -> str:
+def _content_id(message: Part) -> str:
     return _field(message, "content-id").strip("<> ").lower()
 
 
-def _name(message: "Message[str, str]") -> str:
+def _name(message: Part) -> str:
     try:
         raw = message.get_filename() or ""
     except (ValueError, TypeError, LookupError):
@@ -236,7 +225,7 @@ def clean_name(name: str) -> str:
     return "".join(each for each in base if each.isprintable()).strip()[-_MOST_NAME:]
 
 
-def _field(message: "Message[str, str]", name: str) -> str:
+def _field(message: Part, name: str) -> str:
     return " ".join(_words(str(message.get(name, ""))).split())[:_MOST_TEXT]
 
 
