@@ -38,6 +38,8 @@ _BATCH = 50
 _TOO_LARGE = "the mail is larger than mailboxes.message_size"
 _DAY = timedelta(days=1)
 _FIRST_DAY = date(1970, 1, 1)
+# A server's clock may be behind ours by so much. What is read twice is handed on once.
+_SKEW = 3600.0
 # A day begins somewhere up to so much earlier than in Greenwich.
 _EARLIEST = 14 * 3600.0
 
@@ -108,10 +110,14 @@ class Visit:
         account = _account(box)
         since = "" if box.since is None else box.since.isoformat()
         if state.account != account:
+            read_until = state.succeeded - _SKEW
             state = replace(state, account=account, started=now, validity=opened.validity, since="")
             # Our clocks may differ: what is old, the server's own says.
             floor: float = await session.last_received()
             state = replace(state, uid=opened.next_uid - 1, rescan=0, floor=floor)
+            if 0 < read_until < floor:
+                # The company's mail lies somewhere else now, and nobody has read what came since the last look.
+                state = replace(state, uid=0, rescan=opened.next_uid - 1, floor=read_until)
         if since != state.since:
             state = replace(state, since=since)
             if box.since is not None:

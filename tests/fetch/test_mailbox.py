@@ -13,7 +13,7 @@ from relay.config.keyring import Active
 from relay.config.snapshot import Snapshot
 from relay.events import EventType
 from relay.facts.laid import TAKEN
-from relay.fetch.ledger import MAILBOX, Stage
+from relay.fetch.ledger import MAILBOX, MailboxState, Stage
 from relay.imap.faults import MailboxError, MailboxFault
 from relay.imap.session import ImapSession
 from relay.mail.laid import FIELD, laid_mark
@@ -76,6 +76,25 @@ async def test_mail_that_was_there_before_is_left_alone_unless_a_day_is_named(ho
 def _create(house, folder):
     with house.mailboxes.connect(house.user) as client:
         client.create(folder)
+
+
+async def test_mail_that_came_before_the_folder_or_server_was_changed_is_read_at_the_new_place(house):
+    await asyncio.to_thread(_create, house, "New")
+    read = invoice(1)
+    await house.put(read)
+    await house.look()
+    # Another worker takes over, and the last look was two hours ago.
+    await house.fetcher.close()
+    house.fetcher = house.make_fetcher()
+    fact, now = await house.spool.facts.get(MAILBOX, "bakery"), time.time()
+    await house.spool.facts.put(replace(MailboxState.of(fact), succeeded=now - 7200).put_into(fact, due=now))
+    await house.put(invoice(2), folder="New", at=now - 86400)
+    await house.put(read, folder="New", at=now - 9000)
+    await house.put(invoice(3), folder="New", at=now - 60)
+    house.configure(folder="New")
+    await house.look()
+    assert house.api.names == ["factuur 1.pdf", "factuur 3.pdf"]
+    assert len(house.api.requests) == 2
 
 
 async def test_a_mailbox_that_is_numbered_anew_gives_nothing_twice_and_loses_nothing(house):
