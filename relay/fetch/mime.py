@@ -18,6 +18,7 @@ from typing import Any
 from relay.fetch import lumps
 from relay.fetch.lumps import Part
 from relay.mail.encoded import in_charset, whole
+from relay.mail.loose_base64 import decode_loosely
 from relay.mail.text import unescaped
 
 MOST_HEADER = 512 * 1024
@@ -28,8 +29,6 @@ _MOST_NAME = 200
 _MOST_CIDS = 500
 _TAG = re.compile(r"<(?:style|script)\b.{0,50000}?</(?:style|script)>|<[^<>]{0,5000}>", re.DOTALL | re.IGNORECASE)
 _CID = re.compile(r"""\bcid:([^\s"'<>)]{1,300})""", re.IGNORECASE)
-_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_NOT_BASE64 = bytes(each for each in range(256) if each not in _BASE64)
 _HEADER_END = re.compile(rb"\r?\n\r?\n|\r\r")
 _FIELD = re.compile(rb"([!-9;-~]{1,200})([ \t]{0,200}):")
 # Documents whose beginning says that the encoding which is declared is not the one they have: PDF, ZIP.
@@ -195,12 +194,7 @@ def _base64(raw: bytes) -> bytes:
             return b""
     with suppress(binascii.Error):
         return binascii.a2b_base64(raw)
-    clean = raw.translate(None, _NOT_BASE64)
-    clean = clean[: len(clean) - 1] if len(clean) % 4 == 1 else clean
-    try:
-        return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
-    except binascii.Error:
-        return b""
+    return decode_loosely(raw)
 
 
 def _is_attached(message: Part) -> bool:
