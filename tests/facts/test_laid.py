@@ -1,28 +1,9 @@
 """What workers tell each other about mail that is laid into companies' mailboxes."""
 
-import pytest
-
 from relay.facts.laid import KINDS, note_taken, rest_account, was_taken, why_resting
 from relay.store.facts import Fact
-from relay.store.sqlite.spool import SqliteSpool
 
-NOW = 1_800_000_000.0
-
-
-class StandingClock:
-    def now(self) -> float:
-        return NOW
-
-    def monotonic(self) -> float:
-        return NOW
-
-
-@pytest.fixture
-async def facts(tmp_path):
-    spool = SqliteSpool(tmp_path / "relay.db", worker="test.1.1", pid=1, clock=StandingClock())
-    await spool.start()
-    yield spool.facts
-    await spool.stop()
+from .conftest import NOW
 
 
 async def test_an_account_rests_until_its_time_is_over(facts):
