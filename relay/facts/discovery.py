@@ -14,6 +14,7 @@ from relay.http import Caps, HttpClient, HttpError, HttpRequest, Reach
 from relay.mail.address import Address
 from relay.policy.providers import Endpoint, Provider, TlsStart, provider_at, provider_behind, provider_for
 from relay.policy.published import MOST_XML, Offer, Service, read_autoconfig, read_srv
+from relay.policy.whereabouts import Clue, Sighting, choose, explain_nothing
 
 # RFC 6186 3.2 to 3.4, RFC 8314 5.1: implicit TLS is wanted most.
 _SRV: tuple[tuple[str, Service, TlsStart], ...] = (
@@ -38,6 +39,16 @@ class Found:
     tried: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one way came to: servers, and where they, or none, were said."""
+
+    offers: list[Offer]
+    source: str
+    is_signed: bool = False
+    is_outage: bool = False
+
+
 class Discovery:
     """Looks up settings; `fetch` gets the document behind a URL, None when there is none."""
 
@@ -55,24 +66,43 @@ class Discovery:
             return found
         found.tried.append("no provider has this domain for its own")
         for way in (self._srv, self._autoconfig, self._mx):
-            offers, source = await way(address, domain)
-            _take(found, offers, source, address)
+            told = await way(address, domain)
+            _take(found, told.offers, told.source, address)
             if found.smtp is not None and found.imap is not None:
                 break
-            found.tried.append(_tried(offers, source))
+            found.tried.append(_tried(told.offers, told.source))
         return found
 
-    async def _srv(self, _: Address, domain: str) -> tuple[list[Offer], str]:
+    async def locate(self, address: Address) -> Sighting:
+        """The server of the mailbox of `address`, by the first way that names one which may be used unasked."""
+        clues: list[Clue] = []
+        tried: list[str] = []
+        is_outage = False
+        for way in (self._srv, self._autoconfig, self._mx):
+            told = await way(address, address.ascii_domain)
+            found = [Clue(offer, told.source, told.is_signed) for offer in told.offers if offer.service == "imap"]
+            place = choose(found, address)
+            if place is not None:
+                return Sighting(place)
+            clues += found
+            tried.append(told.source)
+            is_outage = is_outage or told.is_outage
+        return Sighting(None, explain_nothing(address.ascii_domain, clues, tried), is_outage)
+
+    async def _srv(self, _: Address, domain: str) -> _Told:
         offers: list[Offer] = []
+        is_signed = True
         for label, service, tls in _SRV:
             answer = await self._resolver.lookup(f"{label}.{domain}", "SRV")
             if answer.status is Status.TEMPORARY:
-                return [], f"SRV records cannot be looked up now: {answer.reason}"
-            offers += read_srv(answer.records, service, tls)
+                return _Told([], f"SRV records cannot be looked up now: {answer.reason}", is_outage=True)
+            named = read_srv(answer.records, service, tls)
+            is_signed = is_signed and (answer.authenticated or not named)
+            offers += named
         source = f"SRV records of {domain}"
-        return offers, source if offers else f"no {source}"
+        return _Told(offers, source if offers else f"no {source}", is_signed)
 
-    async def _autoconfig(self, address: Address, domain: str) -> tuple[list[Offer], str]:
+    async def _autoconfig(self, address: Address, domain: str) -> _Told:
         whose = quote(str(address))
         for url in (
             f"https://autoconfig.{domain}/mail/config-v1.1.xml?emailaddress={whose}",
@@ -81,19 +111,19 @@ class Discovery:
             document = await self._fetch(url)
             offers = [] if document is None else read_autoconfig(document, address)
             if offers:
-                return offers, f"autoconfig file at {url.partition('?')[0]}"
-        return [], f"no autoconfig file of {domain}"
+                return _Told(offers, f"autoconfig file at {url.partition('?')[0]}")
+        return _Told([], f"no autoconfig file of {domain}")
 
-    async def _mx(self, address: Address, domain: str) -> tuple[list[Offer], str]:
+    async def _mx(self, address: Address, domain: str) -> _Told:
         answer = await self._resolver.lookup_mx(domain)
         if answer.status is Status.TEMPORARY:
-            return [], f"MX records cannot be looked up now: {answer.reason}"
+            return _Told([], f"MX records cannot be looked up now: {answer.reason}", is_outage=True)
         hosts = [record.host for record in answer.records]
         provider = provider_behind(hosts)
         if provider is None:
             named = ", ".join(hosts[:3]) or "no mail host"
-            return [], f"mail hosts of {domain} belong to no known provider: {named}"
-        return _offers_of(provider, address), f"mail of {domain} goes to {provider.name}"
+            return _Told([], f"mail hosts of {domain} belong to no known provider: {named}")
+        return _Told(_offers_of(provider, address), f"mail of {domain} goes to {provider.name}")
 
 
 def fetch_with(client: HttpClient) -> Fetch:

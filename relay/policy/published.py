@@ -37,7 +37,7 @@ def read_srv(records: Iterable[str], service: Service, tls: TlsStart) -> list[Of
             continue
         priority, weight, port = (int(part) for part in parts[:3])
         host = parts[3].rstrip(".").lower()
-        if host and 0 < port < 65536:
+        if _is_host(host) and 0 < port < 65536:
             found.append((priority, -weight, Offer(service, Endpoint(host, port, tls))))
     found.sort(key=lambda entry: entry[:2])
     return [offer for _, _, offer in found]

@@ -9,6 +9,7 @@ from relay.facts.discovery import Discovery, Found, fetch_with
 from relay.http import HttpClient
 from relay.mail.address import Address, parse_address
 from relay.policy.providers import MICROSOFT, Endpoint
+from relay.policy.whereabouts import Sighting, Whereabouts
 from relay.sandbox.dns_server import DnsServer
 from relay.sandbox.zones import FaultKind, Zones
 
@@ -21,6 +22,9 @@ RECORDS: dict[str, dict[str, object]] = {
     "srv.example": {"MX": "10 mail.srv.example."},
     "auto.example": {"MX": "10 mail.auto.example."},
     "office.example": {"MX": "0 office-example.mail.protection.outlook.com."},
+    "_imaps._tcp.hosted.example": {"SRV": "0 1 993 imap.hoster.example."},
+    "_imaps._tcp.moved.example": {"SRV": "0 1 993 imap.hoster.example."},
+    "moved.example": {"MX": "0 moved-example.mail.protection.outlook.com."},
     "own.example": {"MX": "10 mail.own.example."},
 }
 
@@ -128,6 +132,50 @@ async def test_an_outage_is_said(names: DnsServer, web: Web) -> None:
         "SRV records cannot be looked up now",
         "MX records cannot be looked up now",
     ]
+
+
+async def locate(names: DnsServer, web: Web, address: str) -> Sighting:
+    return await Discovery(Resolver([names.address], 5.0), web.fetch).locate(parse_address(address))
+
+
+async def test_the_server_of_a_mailbox_is_used_where_it_is_within_the_domain(names: DnsServer, web: Web) -> None:
+    found = await locate(names, web, "anna@reading.example")
+    assert found.place == Whereabouts(
+        Endpoint("imap.reading.example", 993, "implicit"),
+        ("anna@reading.example", "anna"),
+        "SRV records of reading.example",
+    )
+    assert web.asked == []
+
+
+async def test_a_server_elsewhere_is_told_and_not_used(names: DnsServer, web: Web) -> None:
+    found = await locate(names, web, "anna@hosted.example")
+    assert found.place is None
+    assert "write host: imap.hoster.example under incoming.mailbox" in found.why
+    assert not found.is_outage
+
+
+async def test_the_next_way_counts_where_one_names_a_server_elsewhere(names: DnsServer, web: Web) -> None:
+    found = await locate(names, web, "anna@moved.example")
+    assert found.place is not None
+    assert found.place.endpoint.host == "outlook.office365.com"
+    assert found.place.source == "mail of moved.example goes to Microsoft 365"
+
+
+async def test_a_server_elsewhere_is_used_where_its_name_is_signed(web: Web) -> None:
+    async with DnsServer(Zones(RECORDS), authenticated=True) as signing:
+        found = await locate(signing, web, "anna@hosted.example")
+    assert found.place is not None
+    assert found.place.endpoint.host == "imap.hoster.example"
+
+
+async def test_a_look_that_came_to_nothing_says_whether_another_may_come_to_more(names: DnsServer, web: Web) -> None:
+    found = await locate(names, web, "anna@own.example")
+    assert (found.place, found.is_outage) == (None, False)
+    assert "no IMAP server of own.example was found" in found.why
+    names.zones.break_name("_imaps._tcp.own.example", FaultKind.SERVFAIL)
+    found = await locate(names, web, "anna@own.example")
+    assert (found.place, found.is_outage) == (None, True)
 
 
 async def test_autoconfig_is_never_fetched_from_our_own_networks(names: DnsServer) -> None:

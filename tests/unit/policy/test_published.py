@@ -34,7 +34,11 @@ def test_srv_records_come_in_the_order_of_their_wishes() -> None:
 
 
 @pytest.mark.parametrize(
-    "record", ["0 0 0 .", "", "a b c d", "1 2 3", "0 0 99999 a.example.", "0 0 587 .", "-1 0 5 a."]
+    "record",
+    [
+        *("0 0 0 .", "", "a b c d", "1 2 3", "0 0 99999 a.example.", "0 0 587 .", "-1 0 5 a.example."),
+        *("0 0 993 localhost.", "0 0 993 a\\;b.example.", "0 0 993 \x1b[2Ja.example.", "0 0 993 ä.example."),
+    ],
 )
 def test_srv_records_that_name_no_server_are_left_out(record: str) -> None:
     assert read_srv([record], "imap", "implicit") == []
