@@ -11,7 +11,7 @@ import re
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from time import monotonic
 from typing import Any
@@ -32,6 +32,8 @@ from relay.policy.kind import may_be_bounce
 
 KEYWORD = "$FastInput"
 _SMALL_TEXT = 64 * 1024
+# The header and two such texts, plain and HTML: a larger mail holds something else.
+_MOST_TEXT = 160 * 1024
 # What a server may say in one piece beside a mail: structures, lists.
 _MOST_ASIDE = 4 * 1024 * 1024
 _FIELDS = b"BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT RELAY-LAID)]"
@@ -148,12 +150,12 @@ class ImapSession:
 
     async def heads(self, uids: Sequence[int]) -> Sequence[Head]:
         """What is known of these mails; those that are gone meanwhile are left out."""
-        found = await self._heads(uids, b"BODYSTRUCTURE " + _HEAD)
-        unread = [uid for uid in uids if uid not in found]
-        if unread:
-            # Some structures come broken; a mail without one may hold anything.
-            found |= await self._heads(unread, _HEAD)
-        return [found[uid] for uid in uids if uid in found]
+        told = await self._fetch(uids, _HEAD, "the mails") if uids else {}
+        heads = [head for uid in uids if (head := _head(uid, told.get(uid))) is not None]
+        # A server reads a whole mail for its structure: it is asked for where that can spare fetching it.
+        doubtful = [head.uid for head in heads if head.only_text]
+        told = await self._fetch(doubtful, b"BODYSTRUCTURE", "the mails") if doubtful else {}
+        return [_with_structure(head, told.get(head.uid, {}).get(b"BODYSTRUCTURE")) for head in heads]
 
     async def body(self, uid: int) -> bytes | None:
         """A mail; None when the server does not give it, as it does with those that are gone."""
@@ -343,11 +345,6 @@ class ImapSession:
         for response in answer.responses:
             self._note(response)
 
-    async def _heads(self, uids: Sequence[int], what: bytes) -> dict[int, Head]:
-        told = await self._fetch(uids, what, "the mails") if uids else {}
-        heads = ((uid, _head(uid, told.get(uid))) for uid in uids)
-        return {uid: head for uid, head in heads if head is not None}
-
     async def _fetch(self, uids: Sequence[int], what: bytes, name: str) -> dict[int, Any]:
         """What is told of mails; a response that cannot be read is as if it had not come."""
         with _plainly(name):
@@ -410,17 +407,23 @@ def read_fetch(response: Response) -> dict[int, Any]:
 
 
 def _head(uid: int, told: Any) -> Head | None:
+    """A mail as far as its structure does not matter: it is taken for only text where it could be that."""
     try:
         fields = next(value for key, value in told.items() if key.startswith(b"BODY[HEADER.FIELDS"))
         size = int(told[b"RFC822.SIZE"])
         received = told[b"INTERNALDATE"]
         digest = hashlib.sha256(b"%d\n" % size + b" ".join(bytes(fields).split())).hexdigest()
         at = received.timestamp() if isinstance(received, datetime) else 0.0
-        only_text = _only_text(told.get(b"BODYSTRUCTURE")) and not _may_be_bounce(fields)
+        only_text = size <= _MOST_TEXT and not _may_be_bounce(fields)
         message_id, laid = _value(fields, b"message-id"), _value(fields, FIELD.lower().encode())
         return Head(uid, digest[:40], message_id, size, at, only_text, laid)
     except (StopIteration, KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError):
         return None
+
+
+def _with_structure(head: Head, structure: Any) -> Head:
+    """Some structures come broken; a mail without one may hold anything."""
+    return replace(head, only_text=head.only_text and _only_text(structure))
 
 
 def _value(fields: bytes, wanted: bytes) -> str:

@@ -286,16 +286,27 @@ async def test_an_answer_that_comes_in_drops_is_given_up(tmp_path, monkeypatch):
     assert caught.value.fault is MailboxFault.CONNECT
 
 
-async def test_a_structure_that_cannot_be_read_costs_another_question(tmp_path):
-    asked = []
-
+async def test_a_mail_whose_structure_cannot_be_read_may_hold_anything(tmp_path):
     def answer(line):
-        asked.append(line)
         return fetched(b'("TEXT" NIL)(') if "BODYSTRUCTURE" in line else WITHOUT_STRUCTURE
 
     async with Server(FETCH=answer) as server:
         (head,) = await on(server, tmp_path, lambda session: session.heads([7]))
-    assert (head.uid, head.only_text, len(asked)) == (7, False, 2)
+    assert (head.uid, head.only_text) == (7, False)
+
+
+@pytest.mark.parametrize(("size", "is_asked"), [(160 * 1024, True), (160 * 1024 + 1, False)])
+async def test_the_structure_is_asked_for_only_where_a_mail_may_be_nothing_but_text(tmp_path, size, is_asked):
+    asked = []
+
+    def answer(line):
+        asked.append("BODYSTRUCTURE" in line)
+        return fetched().replace(b"SIZE 900", b"SIZE %d" % size)
+
+    async with Server(FETCH=answer) as server:
+        (head,) = await on(server, tmp_path, lambda session: session.heads([7]))
+    assert asked == [False, True][: 1 + is_asked]
+    assert head.only_text is is_asked
 
 
 async def test_a_server_that_wants_peace_after_login_is_busy_and_not_without_the_folder(tmp_path):
