@@ -62,6 +62,8 @@ async def _foresee(slug: str, mailbox: "Mailbox", active: "Active", since: "date
     from relay.dns import Resolver
     from relay.facts.door import Door
     from relay.facts.tokens import Tokens
+    from relay.facts.unstored import Unstored
+    from relay.facts.whereabouts import Finder
     from relay.fetch.ledger import MAILBOX, Ledger, MailboxState
     from relay.fetch.reader import Reader
     from relay.fetch.rehearsal import Rehearsal
@@ -74,8 +76,10 @@ async def _foresee(slug: str, mailbox: "Mailbox", active: "Active", since: "date
     spool = visit_spool(settings.store, clock=clock)
     await spool.start()
     try:
-        tokens = Tokens(lambda: active, lambda: spool.facts, HttpClient(resolver), clock)
-        session = await Door(lambda: active, resolver, tokens).open(mailbox)
+        client = HttpClient(resolver)
+        tokens = Tokens(lambda: active, lambda: spool.facts, client, clock)
+        finder = Finder.over(resolver, client, lambda: Unstored(spool.facts), clock)
+        session = await Door(lambda: active, resolver, tokens, finder).open(mailbox)
         try:
             fact = await spool.facts.get(MAILBOX, slug)
             # A mailbox that was never read gives nothing of what lies in it.

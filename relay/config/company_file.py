@@ -17,14 +17,14 @@ from relay.config.values.files import FilePath
 from relay.config.values.mail import Alias, Line, MailboxAddress
 from relay.config.values.network import Port, TargetHost
 from relay.config.values.writing import shown, wrong
-from relay.mail.address import Address
+from relay.mail.address import Address, AddressError, parse_address
 from relay.policy.company import After, Company, Grant, IdentityKind, Language, Otherwise, SinkKind
 from relay.policy.company import FastInput as CompanyFastInput
 from relay.policy.company import Mailbox as CompanyMailbox
 from relay.policy.company import OAuth2 as CompanyOAuth2
 from relay.policy.company import Server as CompanyServer
 from relay.policy.pacing import Pace
-from relay.policy.providers import Endpoint, provider_for
+from relay.policy.providers import provider_for
 from relay.policy.spoof import Spoofed
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?", re.ASCII)
@@ -142,13 +142,13 @@ class Mailbox(Model):
     """The company's own mailbox, read for invoices."""
 
     host: TargetHost | None = Field(
-        default=None, description="Name or IP address of its IMAP server. Left out: that of the address's provider."
+        default=None, description="Name or IP address of its IMAP server. Left out: found by the account's address."
     )
     port: Port = Field(default=993, description="Port.")
     tls: Literal["implicit", "starttls"] = Field(
         default="implicit", description="How TLS begins; it is never left out."
     )
-    username: Line = Field(description="Name of the account.")
+    username: Line | None = Field(default=None, description="Name of the account. Left out: the company's `address`.")
     password: SealableSecret | None = Field(default=None, description="Where the account's password is kept.")
     oauth2: OAuth2 | None = Field(default=None, description="Log in with a token, instead of a password.")
     folder: Line = Field(default="INBOX", description="The folder that is read.")
@@ -239,25 +239,44 @@ class CompanyFile(Model):
         )
 
     def _mailbox(self, slug: str, mailbox: Mailbox) -> CompanyMailbox:
-        where = {"host": mailbox.host, "port": mailbox.port, "tls": mailbox.tls}
-        known = None if mailbox.host is not None else imap_of(mailbox, self.address)
+        account = account_of(mailbox, self.address)
+        provider = provider_for(account.domain)
+        known = None if provider is None or mailbox.host is not None else provider.imap
+        where = {"host": mailbox.host or "", "port": mailbox.port, "tls": mailbox.tls}
         if known is not None:
             where = {"host": known.host, "port": known.port, "tls": known.tls}
-        oauth2 = _oauth2(slug, mailbox.oauth2, self._uses("read"))
-        return CompanyMailbox(**{**dict(mailbox), **where, "oauth2": oauth2})
+        return CompanyMailbox(
+            **{
+                **dict(mailbox),
+                **where,
+                "username": username_of(mailbox, self.address),
+                "oauth2": _oauth2(slug, mailbox.oauth2, self._uses("read")),
+                "sought": None if where["host"] else account,
+            }
+        )
 
     def _uses(self, use: Literal["send", "read"]) -> Literal["send", "read", "both"]:
         server, mailbox = self.outgoing.server, self.incoming.mailbox
         if server is None or mailbox is None or server.oauth2 is None or mailbox.oauth2 is None:
             return use
-        return "both" if server.username == mailbox.username else use
+        return "both" if server.username == username_of(mailbox, self.address) else use
 
 
-def imap_of(mailbox: Mailbox, address: Address) -> Endpoint | None:
-    """The server for mailboxes of the provider whose domain it is, by the account's name or the company's address."""
-    domain = mailbox.username.rpartition("@")[2] if "@" in mailbox.username else address.domain
-    provider = provider_for(domain)
-    return None if provider is None else provider.imap
+def username_of(mailbox: Mailbox, address: Address) -> str:
+    """What the account of a company with that address is called."""
+    if mailbox.username is not None:
+        return mailbox.username
+    provider = None if mailbox.host is not None else provider_for(address.domain)
+    return str(address) if provider is None else provider.username(address)
+
+
+def account_of(mailbox: Mailbox, address: Address) -> Address:
+    """The address whose domain says where the account is: its name, if that is one, or the company's address."""
+    try:
+        account = parse_address(mailbox.username or "")
+    except AddressError:
+        return address
+    return address if account.domain.startswith("[") else account
 
 
 def _oauth2(slug: str, oauth2: OAuth2 | None, uses: Literal["send", "read", "both"]) -> CompanyOAuth2 | None:

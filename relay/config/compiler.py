@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from relay.config.company_file import SLUG, CompanyFile, Mailbox, OAuth2, Server, imap_of
+from relay.config.company_file import SLUG, CompanyFile, Mailbox, OAuth2, Server, username_of
 from relay.config.errors import ConfigError, ConfigErrors, KeyPath, key_text
 from relay.config.explain import explain
 from relay.config.reader import Document, read
@@ -62,11 +62,12 @@ def compile_company(file: str, slug: str, raw: bytes) -> Company:
     if mailbox is not None and (mailbox.password is None) is (mailbox.oauth2 is None):
         hint = "Write one of incoming.mailbox.password and incoming.mailbox.oauth2."
         raise ConfigErrors([document.error(("incoming", "mailbox"), "a mailbox has either a password or oauth2", hint)])
-    if mailbox is not None and mailbox.host is None and imap_of(mailbox, parsed.address) is None:
-        message = "the account's provider is not known, so its server has to be named"
-        hint = f"Write host. `relay company discover {parsed.address}` looks for it."
-        raise ConfigErrors([document.error(("incoming", "mailbox", "host"), message, hint)])
-    if _contradict(server, mailbox):
+    alone = {"port", "tls"} & mailbox.model_fields_set if mailbox is not None and mailbox.host is None else set()
+    if alone:
+        hint = "Write host, too, or leave them out: host, port and tls are found together."
+        place = ("incoming", "mailbox", min(alone))
+        raise ConfigErrors([document.error(place, "port and tls are those of a host that is written", hint)])
+    if _contradict(server, mailbox, parsed):
         message = "the account has other oauth2 settings under outgoing.server"
         hint = "One account has one token for both: write the same here and there."
         raise ConfigErrors([document.error(("incoming", "mailbox", "oauth2"), message, hint)])
@@ -80,11 +81,12 @@ def compile_company(file: str, slug: str, raw: bytes) -> Company:
     return company
 
 
-def _contradict(server: Server | None, mailbox: Mailbox | None) -> bool:
+def _contradict(server: Server | None, mailbox: Mailbox | None, parsed: CompanyFile) -> bool:
     """Whether tokens of the same account would be had in two ways: either would put an end to the other's."""
     if server is None or mailbox is None or server.oauth2 is None or mailbox.oauth2 is None:
         return False
-    return server.username == mailbox.username and _unplaced(server.oauth2) != _unplaced(mailbox.oauth2)
+    is_same = server.username == username_of(mailbox, parsed.address)
+    return is_same and _unplaced(server.oauth2) != _unplaced(mailbox.oauth2)
 
 
 def _unplaced(oauth2: OAuth2) -> OAuth2:

@@ -77,7 +77,9 @@ def _pack_oauth2(oauth2: OAuth2) -> list[Any]:
 
 def _pack_mailbox(mailbox: Mailbox) -> list[Any]:
     password = None if mailbox.password is None else _pack_secret(mailbox.password)
-    where = ["imap", mailbox.host, mailbox.port, mailbox.tls, mailbox.username, password]
+    sought = mailbox.sought
+    host = mailbox.host if sought is None else [sought.local, sought.domain]
+    where = ["imap", host, mailbox.port, mailbox.tls, mailbox.username, password]
     since = None if mailbox.since is None else mailbox.since.isoformat()
     oauth2 = [] if mailbox.oauth2 is None else [_pack_oauth2(mailbox.oauth2)]
     return [*where, mailbox.folder, mailbox.after.value, mailbox.move_to, since, mailbox.ca, *oauth2]
@@ -88,7 +90,9 @@ def _unpack_mailbox(slug: str, fields: list[Any]) -> Mailbox:
     day = None if since is None else date.fromisoformat(since)
     secret = None if password is None else _unpack_secret(slug, password)
     oauth2 = _unpack_oauth2(slug, more[0]) if more else None
-    return Mailbox(host, port, tls, username, secret, folder, After(after), move_to, day, ca, oauth2)
+    sought = None if isinstance(host, str) else Address(*host)
+    name = host if sought is None else ""
+    return Mailbox(name, port, tls, username, secret, folder, After(after), move_to, day, ca, oauth2, sought)
 
 
 def _pack_fast_input(about: FastInput) -> list[Any]:

@@ -37,6 +37,7 @@ from relay.facts.sts import StsPolicies, fetch_with
 from relay.facts.tls_results import TlsResults
 from relay.facts.tokens import Tokens
 from relay.facts.troubles import Troubles
+from relay.facts.whereabouts import Finder
 from relay.http import HttpClient, Reach
 from relay.mail.address import Address
 from relay.mail.reply import Reply
@@ -90,6 +91,7 @@ class Dispatcher:
             lambda: sending.active().snapshot.settings.tls_reports.send,
         )
         trust = Trust(self.policies.about, sending.resolver, self.tls_results)
+        finder = Finder.over(sending.resolver, http, lambda: sending.spool.facts, sending.clock)
         self._world = World(
             sending.spool,
             sending.resolver,
@@ -97,7 +99,7 @@ class Dispatcher:
             Unreachable(),
             tokens,
             trust,
-            Laying(Door(sending.active, sending.resolver, tokens), lambda: sending.spool.facts, sending.clock),
+            Laying(Door(sending.active, sending.resolver, tokens, finder), lambda: sending.spool.facts, sending.clock),
         )
         self._recorder = Recorder(sending, self.look)
         self._tasks: set[asyncio.Future[None]] = set()

@@ -77,8 +77,8 @@ def _route(decision: Decision, recipient: Address, settings: DeliverySettings) -
         return Route(key, server.host, server.port, TlsPolicy(server.tls), server=server, ca=server.ca)
     mailbox = decision.into
     if mailbox is not None:
-        key = f"mailbox:{mailbox.username}@{mailbox.host}:{mailbox.port}"
-        return Route(key, mailbox.host, mailbox.port, TlsPolicy(mailbox.tls), ca=mailbox.ca, mailbox=mailbox)
+        key = f"mailbox:{mailbox.username}@{mailbox.realm}:{mailbox.port}"
+        return Route(key, mailbox.realm, mailbox.port, TlsPolicy(mailbox.tls), ca=mailbox.ca, mailbox=mailbox)
     smarthost = settings.smarthost
     if smarthost is not None:
         key = f"host:{smarthost.host}:{smarthost.port}"

@@ -87,7 +87,8 @@ class Discovery:
             clues += found
             tried.append(told.source)
             is_outage = is_outage or told.is_outage
-        return Sighting(None, explain_nothing(address.ascii_domain, clues, tried), is_outage)
+        why = explain_nothing(address.ascii_domain, clues, tried, is_outage=is_outage)
+        return Sighting(None, why, is_outage)
 
     async def _srv(self, _: Address, domain: str) -> _Told:
         offers: list[Offer] = []

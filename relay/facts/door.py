@@ -1,31 +1,81 @@
-"""The way into companies' mailboxes: the host's address, whether it may be asked, TLS, and the login."""
+"""The way into companies' mailboxes: the server, its address, whether it may be asked, TLS, and the login."""
 
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from relay.config.keyring import Active
 from relay.config.secrets import SecretError
 from relay.dns import Resolver, Status
 from relay.facts.tokens import TokenError, Tokens
+from relay.facts.whereabouts import Finder
 from relay.http import is_internal
 from relay.imap.faults import Login, MailboxError, MailboxFault, Place
 from relay.imap.session import ImapSession, tls_context
 from relay.policy.company import Mailbox
 from relay.policy.outcome import Fault
+from relay.policy.whereabouts import Whereabouts
+
+# What may mean that a mailbox has gone elsewhere.
+_DOUBTS = (MailboxFault.CONNECT, MailboxFault.TLS, MailboxFault.REFUSED)
 
 
 class Door:
     """Opens mailboxes for one worker."""
 
-    def __init__(self, active: Callable[[], Active], resolver: Resolver, tokens: Tokens) -> None:
+    def __init__(self, active: Callable[[], Active], resolver: Resolver, tokens: Tokens, finder: Finder) -> None:
         self._active = active
         self._resolver = resolver
         self._tokens = tokens
+        self._finder = finder
         self._contexts: dict[str | None, tuple[float, ssl.SSLContext]] = {}
 
     async def open(self, mailbox: Mailbox) -> ImapSession:
-        """A session with a mailbox. Raises MailboxError."""
+        """A session with a mailbox. Raises MailboxError, and SpoolError where its server has to be found."""
+        if mailbox.sought is None:
+            return await self._enter(mailbox)
+        found = await self._finder.find(mailbox.sought)
+        try:
+            session, name = await self._enter_found(mailbox, found)
+        except MailboxError as error:
+            if error.fault in _DOUBTS:
+                await self._finder.doubt(mailbox.sought, found)
+            raise
+        try:
+            await self._finder.prove(mailbox.sought, found, name)
+        except BaseException:
+            session.cut()
+            raise
+        return session
+
+    async def host_of(self, mailbox: Mailbox) -> str:
+        """The host that a connection to the mailbox counts for: `realm`, until its server was found.
+
+        Raises SpoolError where the server has to be found.
+        """
+        place = None if mailbox.sought is None else (await self._finder.known(mailbox.sought)).place
+        return mailbox.realm if place is None else place.endpoint.host
+
+    async def _enter_found(self, mailbox: Mailbox, found: Whereabouts) -> tuple[ImapSession, str]:
+        """A session at the server that was found, and the account's name there.
+
+        Only an account that is named by its address may have another name, and that is tried only where the server
+        refuses the first: too many wrong logins lock people out. Tokens are for one name.
+        """
+        end = found.endpoint
+        placed = replace(mailbox, host=end.host, port=end.port, tls=end.tls, sought=None)
+        has_other_names = mailbox.oauth2 is None and mailbox.username == str(mailbox.sought)
+        *others, last = found.names if has_other_names else (mailbox.username,)
+        for name in others:
+            try:
+                return await self._enter(replace(placed, username=name)), name
+            except MailboxError as error:
+                if error.fault is not MailboxFault.REFUSED:
+                    raise
+        return await self._enter(replace(placed, username=last)), last
+
+    async def _enter(self, mailbox: Mailbox) -> ImapSession:
         place = await self._place(mailbox)
         try:
             return await self._open(mailbox, place)
@@ -51,7 +101,7 @@ class Door:
         except SecretError as error:
             secret = str(error)
         how = () if oauth2 is None else (oauth2.client, oauth2.grant.value, oauth2.tenant)
-        return keyring.fingerprint(mailbox.host, str(mailbox.port), mailbox.tls, mailbox.username, secret, *how)
+        return keyring.fingerprint(mailbox.realm, str(mailbox.port), mailbox.tls, mailbox.username, secret, *how)
 
     async def _login(self, mailbox: Mailbox) -> Login:
         try:

@@ -23,6 +23,7 @@ from relay.facts.addresses import Addresses
 from relay.facts.door import Door
 from relay.facts.tokens import Tokens
 from relay.facts.troubles import OPERATOR, Details, Trouble, Troubles
+from relay.facts.whereabouts import Finder
 from relay.fetch.hold import READING, WATCHING, Hold, LostHoldError
 from relay.fetch.hosts import Hosts
 from relay.fetch.maildesk import SinkError
@@ -77,6 +78,7 @@ class _By(StrEnum):
     """Who does not let us in."""
 
     MAILBOX = "mailbox"
+    SEARCH = "search"  # nobody: it is not known where to go
     FAST_INPUT = "fast-input"
 
 
@@ -101,7 +103,8 @@ class Attendant:
         self._fetching = fetching
         self._hosts = hosts
         tokens = Tokens(fetching.active, lambda: fetching.spool.facts, fetching.client, fetching.clock)
-        self._door = Door(fetching.active, fetching.resolver, tokens)
+        finder = Finder.over(fetching.resolver, fetching.client, lambda: fetching.spool.facts, fetching.clock)
+        self._door = Door(fetching.active, fetching.resolver, tokens, finder)
         self._reader = Reader()
         outbox = Outbox(fetching.active, fetching.spool, fetching.clock, fetching.events)
         known = Addresses(fetching.active, fetching.spool, fetching.clock)
@@ -125,6 +128,10 @@ class Attendant:
             return 0.0
         return min(left, _REPAIRED)
 
+    async def host_of(self, mailbox: Mailbox) -> str:
+        """The host that reading this mailbox counts for. Raises SpoolError."""
+        return await self._door.host_of(mailbox)
+
     async def attend(self, hold: Hold, reading: AsyncExitStack, *, watch: bool) -> None:
         """Read a mailbox and, if wanted, watch it as long as that goes well; `reading` is closed when only watching.
 
@@ -143,8 +150,9 @@ class Attendant:
             raise
         except MailboxError as error:
             if error.crowded:
-                self._hosts.crowded(self._found(hold.slug)[1].host.lower(), hold.slug, self._fetching.clock.now())
-            refused = _By.MAILBOX if error.fault is MailboxFault.REFUSED else None
+                host = await self.host_of(self._found(hold.slug)[1])
+                self._hosts.crowded(host, hold.slug, self._fetching.clock.now())
+            refused = {MailboxFault.REFUSED: _By.MAILBOX, MailboxFault.UNPLACED: _By.SEARCH}.get(error.fault)
             first = {MailboxFault.CONNECT: _SOON, MailboxFault.BUSY: error.pause}.get(error.fault, 0.0)
             await self._end(hold, _Trouble(str(error), error.pause, first, refused, error.advice))
         except SinkError as error:
@@ -197,6 +205,7 @@ class Attendant:
         if sink is None:
             await self._end(hold, _Trouble("neither relay.yaml nor the company names a fast_input"))
             return
+        hold.state = replace(hold.state, sought=str(mailbox.sought or ""))
         session = await self._door.open(mailbox)
         try:
             if not await self._visit(hold, session, company, mailbox, sink):
@@ -204,7 +213,7 @@ class Attendant:
                 await hold.let_go(self._fetching.clock.now())
             elif watch:
                 await reading.aclose()
-                await self._watch(hold, session, mailbox.host.lower())
+                await self._watch(hold, session, await self.host_of(mailbox))
             else:
                 await self._end(hold, None)
         finally:
@@ -283,7 +292,10 @@ class Attendant:
         refused, until = "", 0.0
         if trouble.refused:
             mailbox = self._found(hold.slug)[1]
-            wait = max(wait, _REFUSED) if mailbox.oauth2 is None else max(trouble.pause, _CONSENT)
+            if trouble.refused is _By.SEARCH:
+                wait = trouble.pause
+            else:
+                wait = max(wait, _REFUSED) if mailbox.oauth2 is None else max(trouble.pause, _CONSENT)
             refused, until = f"{trouble.refused} {self._key(hold.slug, mailbox)}", now + wait
             await self._tell(hold.slug, mailbox, trouble)
         if trouble.text != state.error:
@@ -293,9 +305,10 @@ class Attendant:
 
     async def _tell(self, slug: str, mailbox: Mailbox, trouble: _Trouble) -> None:
         if trouble.refused is _By.MAILBOX:
-            details = Details(f"{mailbox.username} at {mailbox.host}", trouble.text, trouble.advice)
+            host = await self.host_of(mailbox)
+            details = Details(f"{mailbox.username} at {host}", trouble.text, trouble.advice)
             await self._troubles.tell(slug, Trouble.MAILBOX_REFUSED, details)
-        else:
+        elif trouble.refused is _By.FAST_INPUT:
             api = self._active.snapshot.settings.fast_input.api
             details = Details("" if api is None else api.url, trouble.text)
             await self._troubles.tell(OPERATOR, Trouble.FAST_INPUT_REFUSED, details)

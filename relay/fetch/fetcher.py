@@ -186,7 +186,7 @@ class Fetcher:
             is_old = hold.state.looked and now - hold.state.looked > _FORGET
             await (hold.forget() if is_old else hold.let_go(now + _UNKNOWN))
             return
-        host = company.mailbox.host.lower()
+        host = await self._attendant.host_of(company.mailbox)
         if (rest := self._attendant.rest(hold, company.mailbox)) > 0:
             await hold.let_go(now + rest)
         elif (again := self._turns.come_again(host, now)) is not None:

@@ -22,7 +22,8 @@ _MOST_ERROR = 300
 class MailboxState:
     """How far a mailbox has been read. Times in seconds since the epoch, 0: not yet.
 
-    `account` names host, user and folder; mails up to `uid` are done with, under `validity`. `started` is when reading
+    `account` names host (or the domain that it is found by), user and folder, and `sought` the address whose server is
+    found, "" where it is written; mails up to `uid` are done with, under `validity`. `started` is when reading
     began, `since` the day that was asked for then. UIDs up to `rescan` were there before: of them, what came in
     until `floor` is left alone. `refused` names what was refused, by which it is known when that was changed, and
     `until` says how long it is left alone otherwise.
@@ -44,6 +45,7 @@ class MailboxState:
     parked: int = 0
     refused: str = ""
     until: float = 0.0
+    sought: str = ""
 
     @classmethod
     def of(cls, fact: Fact) -> Self:

@@ -285,4 +285,4 @@ def _digest_of(mail: bytes) -> str:
 
 
 def _account(box: Mailbox) -> str:
-    return hashlib.sha256(f"{box.host.lower()}\n{box.username}\n{box.folder}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{box.realm}\n{box.username}\n{box.folder}".encode()).hexdigest()[:16]

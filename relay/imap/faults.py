@@ -10,6 +10,7 @@ class MailboxFault(StrEnum):
     CONNECT = "connect"
     TLS = "tls"
     REFUSED = "refused"  # the account
+    UNPLACED = "unplaced"  # nobody has written which server it is, and none was found that may be used
     FOLDER = "folder"
     BUSY = "busy"  # the server wants to be left alone for a while
     TROUBLE = "trouble"  # everything else: it may go by

@@ -132,6 +132,8 @@ class After(StrEnum):
 class Mailbox:
     """A mailbox that is read for invoices: by IMAP, always with TLS.
 
+    `sought` is the address whose server has to be found (`relay.facts.whereabouts`), and `host` is "" then; None where
+    the server is known.
     `since` is the day from which mail counts that was there before; None: only what comes in after the beginning.
     `move_to` is the folder for `After.MOVE`. There is either a password or OAuth2.
     """
@@ -147,6 +149,12 @@ class Mailbox:
     since: date | None = None
     ca: str | None = None
     oauth2: OAuth2 | None = None
+    sought: Address | None = None
+
+    @property
+    def realm(self) -> str:
+        """Where the account is, also while its server is still to be found: the host, or the domain it is found by."""
+        return self.host.lower() if self.sought is None else self.sought.ascii_domain
 
 
 class SinkKind(StrEnum):

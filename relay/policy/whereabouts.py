@@ -58,10 +58,11 @@ def is_within(host: str, domain: str) -> bool:
     return host == domain or host.endswith(f".{domain}")
 
 
-def explain_nothing(domain: str, clues: Sequence[Clue], tried: Sequence[str]) -> str:
+def explain_nothing(domain: str, clues: Sequence[Clue], tried: Sequence[str], *, is_outage: bool) -> str:
     """What an admin is told when no server may be used unasked, with what to write; `tried` is where was looked."""
     if not clues:
-        return f"no IMAP server of {domain} was found: write host under incoming.mailbox ({'; '.join(tried)})"
+        what = "cannot be found now" if is_outage else "was not found: write host under incoming.mailbox"
+        return f"the IMAP server of {domain} {what} ({'; '.join(tried)})"
     end, source = clues[0].offer.endpoint, clues[0].source
     keys = [f"host: {end.host}"]
     keys += [] if end.port == 993 and end.tls == "implicit" else [f"port: {end.port}", f"tls: {end.tls}"]

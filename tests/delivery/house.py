@@ -25,6 +25,7 @@ from relay.facts.door import Door
 from relay.facts.sts import Sts
 from relay.facts.tls_results import TlsResults
 from relay.facts.tokens import Tokens
+from relay.facts.whereabouts import Finder
 from relay.http import HttpClient
 from relay.mail.address import Address, parse_address
 from relay.mail.dkim import BodyHash, Signer
@@ -221,7 +222,9 @@ class House:
 
     def attempts(self) -> Attempts:
         trust = Trust(self.policy_of, self.resolver, self.tls_results)
-        laying = Laying(Door(lambda: self.active, self.resolver, self.tokens()), lambda: self.spool.facts, self.clock)
+        http, facts = HttpClient(self.resolver), lambda: self.spool.facts
+        finder = Finder.over(self.resolver, http, facts, self.clock)
+        laying = Laying(Door(lambda: self.active, self.resolver, self.tokens(), finder), facts, self.clock)
         return Attempts(World(self.spool, self.resolver, self.clock, self.unreachable, self.tokens(), trust, laying))
 
     async def policy_of(self, domain: str) -> Sts:

@@ -9,15 +9,22 @@ from pathlib import Path
 import pytest
 
 from relay.config.keyring import Keyring
+from relay.config.settings import Delivery
 from relay.delivery.outgoing import Outgoing
+from relay.delivery.route import choose_route
 from relay.events import EventType
 from relay.facts.laid import note_taken
+from relay.facts.whereabouts import Finder
 from relay.imap.faults import MailboxError, MailboxFault
 from relay.imap.session import ImapSession
+from relay.mail.address import Address
 from relay.mail.laid import laid_name
 from relay.policy.authentication import unknown
 from relay.policy.company import Company, Mailbox, SecretKind, SecretRef
+from relay.policy.forward import Writer, forward_to_company
 from relay.policy.outcome import Action
+from relay.policy.providers import Endpoint
+from relay.policy.whereabouts import Sighting, Whereabouts
 from relay.store.spool import Origin, SpoolError, State
 from tests.e2e.relay_process import free_port
 from tests.peers.mailboxes import HOST, PASSWORD, Mailboxes
@@ -200,3 +207,41 @@ async def test_a_folder_that_is_not_there_is_named(house, mailboxes, company):
     queue_id = await answer(house)
     delivery = await house.delivery(queue_id)
     assert (delivery.state, "Answers" in delivery.last) == (State.QUEUED, True)
+
+
+async def test_an_answer_is_laid_into_a_mailbox_that_is_found(house, mailboxes, company):
+    await find(house, mailboxes, company)
+    await answer(house)
+    assert len(lying(mailboxes)) == 1
+
+
+async def test_an_answer_waits_while_its_mailbox_is_not_found(house, mailboxes, company):
+    sought = replace(company.mailbox, host="", sought=company.address)
+    house.configure(replace(company, mailbox=sought), mailboxes={"allow_private": True})
+    queue_id = await answer(house)
+    delivery = await house.delivery(queue_id)
+    assert delivery.state is State.QUEUED
+    assert "the IMAP server of bakery.example" in delivery.last
+
+
+async def find(house: House, mailboxes: Mailboxes, company: Company) -> None:
+    """The company's mailbox has been found at the Dovecot here."""
+    assert company.mailbox is not None
+    place = Whereabouts(Endpoint(HOST, mailboxes.port, "implicit"), ("info",), "SRV records")
+
+    async def locate(_: Address) -> Sighting:
+        return Sighting(place)
+
+    await Finder(lambda: house.spool.facts, locate, house.clock).find(company.address)
+    mailbox = replace(company.mailbox, host="", username=str(company.address), sought=company.address)
+    house.configure(replace(company, mailbox=mailbox), mailboxes={"allow_private": True})
+
+
+def test_mailboxes_that_are_found_by_other_domains_are_other_ones() -> None:
+    keys = set()
+    for domain in ("bakery.example", "other.example"):
+        mailbox = Mailbox("", 993, "implicit", "info", None, sought=Address("info", domain))
+        company = replace(BAKERY, mailbox=mailbox, into_mailbox=True)
+        decision = forward_to_company(company, Writer(null=False), domain=DOMAIN)
+        keys.add(choose_route(decision, company.address, Delivery()).key)
+    assert keys == {"mailbox:info@bakery.example:993", "mailbox:info@other.example:993"}

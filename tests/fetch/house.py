@@ -57,6 +57,7 @@ class House:
     ) -> None:
         self.spool, self.clock, self.mailboxes, self.api = spool, clock, mailboxes, api
         self.sink = Sink()
+        self.name_server = "127.0.0.1:9"
         self.oauth2: dict[str, Any] = {}
         self.user = f"user{next(_NUMBERS)}"
         (tmp_path / "password").write_text(PASSWORD)
@@ -107,7 +108,8 @@ class House:
 
     def make_fetcher(self, spool: SqliteSpool | None = None) -> Fetcher:
         """Another worker's fetcher."""
-        resolver = Resolver(["127.0.0.1:9"], 0.1)
+        patience = 0.1 if self.name_server.endswith(":9") else 5.0
+        resolver = Resolver([self.name_server], patience, clock=self.clock)
         client = HttpClient(resolver)
         return Fetcher(Fetching(lambda: self.active, spool or self.spool, resolver, client, self.clock, self.sink))
 

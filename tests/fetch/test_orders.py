@@ -207,7 +207,7 @@ async def test_a_rehearsal_says_what_would_become_of_each_mail_and_changes_nothi
     for each in (invoice(2), invoice(3, password="x"), mail(("logo.gif", b"GIF89a")), mail(text="Hello"), again):
         await house.put(each)
     state, before = await house.state(), await everything(house)
-    session, reader = await Door(lambda: house.active, None, None).open(house.company.mailbox), Reader()
+    session, reader = await Door(lambda: house.active, None, None, None).open(house.company.mailbox), Reader()
     settings = house.active.snapshot.settings.mailboxes
     sent = SentMail(lambda: house.active, house.spool)
     rehearsal = Rehearsal(house.company.mailbox, settings, Ledger(house.spool.facts, "bakery"), reader, sent)

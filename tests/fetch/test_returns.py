@@ -234,7 +234,7 @@ async def test_only_what_fails_for_good_makes_an_address_dead(house, fields, kin
 
 async def test_a_dry_run_says_what_came_back_and_tells_nobody(house):
     await house.put(dsn(await sent(house)))
-    session, reader = await Door(lambda: house.active, None, None).open(house.company.mailbox), Reader()
+    session, reader = await Door(lambda: house.active, None, None, None).open(house.company.mailbox), Reader()
     left = SentMail(lambda: house.active, house.spool)
     settings = house.active.snapshot.settings.mailboxes
     rehearsal = Rehearsal(house.company.mailbox, settings, Ledger(house.spool.facts, "bakery"), reader, left)

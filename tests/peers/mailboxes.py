@@ -10,6 +10,7 @@ import shutil
 import ssl
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -95,12 +96,13 @@ active_value = true
 class Mailboxes:
     """A running instance; every user name is known, with the same password. Use it as an asynchronous context.
 
-    With `tokens`, it also takes the tokens that the issuer at that URL says are active (RFC 7662). `more` are lines of
-    its configuration.
+    Its certificate is for HOST and for `names`. With `tokens`, it also takes the tokens that the issuer at that URL
+    says are active (RFC 7662). `more` are lines of its configuration.
     """
 
-    def __init__(self, port: int, *, tokens: str = "", more: str = "") -> None:
+    def __init__(self, port: int, *, tokens: str = "", more: str = "", names: Sequence[str] = ()) -> None:
         self.port = port
+        self._names = names
         self._more = more
         self._tokens = tokens
         self._place = Path()
@@ -170,7 +172,7 @@ class Mailboxes:
         owner = pwd.getpwnam(user)
         group = grp.getgrgid(owner.pw_gid).gr_name
         authority = trustme.CA()
-        certificate = authority.issue_cert(HOST)
+        certificate = authority.issue_cert(HOST, *self._names)
         authority.cert_pem.write_to_path(str(self.ca))
         certificate.private_key_pem.write_to_path(str(self._place / "key.pem"))
         for number, blob in enumerate(certificate.cert_chain_pems):

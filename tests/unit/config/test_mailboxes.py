@@ -124,6 +124,7 @@ def test_fast_input_is_one_thing_and_says_who_we_are(config, written, message) -
 
 
 TOKENS = STUDIO.replace("password: {env: STUDIO_IMAP}", "oauth2: {client: google}")
+UNNAMED = STUDIO.replace("    host: imap.studio.example\n", "")
 SENDING = "outgoing: {server: {host: s.studio.example, username: hallo, oauth2: {client: CLIENT}}}\n"
 
 
@@ -144,10 +145,48 @@ def test_the_server_of_a_known_provider_need_not_be_named(config, username) -> N
     assert (mailbox.host, mailbox.port, mailbox.tls) == ("imap.gmail.com", 993, "implicit")
 
 
+def test_a_server_that_is_not_named_is_found_by_the_accounts_address(config) -> None:
+    config.company("studio").write_text(UNNAMED)
+    company = config.load().company("studio")
+    assert company.mailbox.sought == Address("hallo", "studio.example")
+    assert (company.mailbox.host, company.mailbox.realm, company.mailbox.username) == ("", "studio.example", "hallo")
+    assert unpack("studio", pack(company)) == company
+    config.company("studio").write_text(UNNAMED.replace("username: hallo", "username: bills@other.example"))
+    assert config.load().company("studio").mailbox.sought == Address("bills", "other.example")
+    config.company("studio").write_text(UNNAMED.replace("username: hallo", "username: bills@[192.0.2.1]"))
+    assert config.load().company("studio").mailbox.sought == Address("hallo", "studio.example")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (STUDIO, "hallo@studio.example"),
+        (UNNAMED, "hallo@studio.example"),
+        (UNNAMED.replace("hallo@studio.example", "hallo@gmail.com"), "hallo@gmail.com"),
+        (UNNAMED.replace("hallo@studio.example", "hallo@web.de"), "hallo"),
+        (STUDIO.replace("hallo@studio.example", "hallo@web.de"), "hallo@web.de"),
+    ],
+)
+def test_an_account_without_a_name_has_that_of_the_company(config, text, name) -> None:
+    config.company("studio").write_text(text.replace("    username: hallo\n", ""))
+    assert config.load().company("studio").mailbox.username == name
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (STUDIO.replace("    host: imap.studio.example\n", ""), "provider is not known, so its server has to be named"),
+        (
+            UNNAMED.replace("    folder:", "    tls: starttls\n    port: 143\n    folder:"),
+            r"studio.yaml:9.*mailbox.port: port and",
+        ),
+        (
+            UNNAMED.replace("    folder:", "    tls: implicit\n    folder:"),
+            "tls are those of a host that is written. Write",
+        ),
+        (
+            TOKENS.replace("    username: hallo\n", "") + SENDING.replace("hallo", "hallo@studio.example"),
+            "the account has other oauth2 settings",
+        ),
         (TOKENS + SENDING.replace("CLIENT", "other"), "the account has other oauth2 settings under outgoing.server"),
         (STUDIO.replace("    password: {env: STUDIO_IMAP}\n", ""), "a mailbox has either a password or oauth2"),
         (

@@ -172,10 +172,11 @@ async def test_a_server_elsewhere_is_used_where_its_name_is_signed(web: Web) -> 
 async def test_a_look_that_came_to_nothing_says_whether_another_may_come_to_more(names: DnsServer, web: Web) -> None:
     found = await locate(names, web, "anna@own.example")
     assert (found.place, found.is_outage) == (None, False)
-    assert "no IMAP server of own.example was found" in found.why
+    assert "the IMAP server of own.example was not found: write host" in found.why
     names.zones.break_name("_imaps._tcp.own.example", FaultKind.SERVFAIL)
     found = await locate(names, web, "anna@own.example")
     assert (found.place, found.is_outage) == (None, True)
+    assert "cannot be found now (SRV records cannot be looked up now" in found.why
 
 
 async def test_autoconfig_is_never_fetched_from_our_own_networks(names: DnsServer) -> None:

@@ -71,3 +71,9 @@ def test_documents_go_to_the_address_for_files_that_are_split_or_stay_whole() ->
     assert FastInput(address=whole, split_address=split).mail_address == whole
     assert FastInput(split=True, address=whole, split_address=split).mail_address == split
     assert FastInput(split=True, address=whole).mail_address is None
+
+
+def test_an_account_is_where_its_server_is_or_where_that_is_looked_for() -> None:
+    written = Mailbox("IMAP.studio.example", 993, "implicit", "info", None)
+    assert written.realm == "imap.studio.example"
+    assert replace(written, host="", sought=Address("info", "studió.example")).realm == "xn--studi-4ta.example"

@@ -53,7 +53,9 @@ def test_nothing_comes_of_nothing() -> None:
 
 
 def test_an_admin_is_told_what_to_write() -> None:
-    text = explain_nothing("bakery.example", [clue("imap.hoster.example"), clue("other.example")], ["no MX"])
+    text = explain_nothing(
+        "bakery.example", [clue("imap.hoster.example"), clue("other.example")], ["no MX"], is_outage=False
+    )
     assert text == (
         "imap.hoster.example was found, and sent nothing: it is outside of bakery.example. If it is right, write "
         "host: imap.hoster.example under incoming.mailbox (SRV records of bakery.example)"
@@ -69,15 +71,15 @@ def test_an_admin_is_told_what_to_write() -> None:
     ],
 )
 def test_an_admin_is_told_what_is_unusual(end: Endpoint, keys: str) -> None:
-    assert f"write {keys} under" in explain_nothing("bakery.example", [clue("", end=end)], [])
+    assert f"write {keys} under" in explain_nothing("bakery.example", [clue("", end=end)], [], is_outage=True)
 
 
-def test_an_admin_is_told_where_was_looked() -> None:
-    text = explain_nothing("bakery.example", [], ["no SRV records", "no autoconfig file"])
-    assert text == (
-        "no IMAP server of bakery.example was found: write host under incoming.mailbox "
-        "(no SRV records; no autoconfig file)"
-    )
+@pytest.mark.parametrize(
+    ("is_outage", "what"), [(True, "cannot be found now"), (False, "was not found: write host under incoming.mailbox")]
+)
+def test_an_admin_is_told_where_was_looked(is_outage: bool, what: str) -> None:  # noqa: FBT001 -- a parameter
+    text = explain_nothing("bakery.example", [], ["no SRV records", "no MX"], is_outage=is_outage)
+    assert text == f"the IMAP server of bakery.example {what} (no SRV records; no MX)"
 
 
 @given(st.text(alphabet="ab.", max_size=20))

@@ -1,0 +1,148 @@
+"""Where companies' mailboxes are, when nobody has written it down: found once for all workers, and remembered.
+
+In charge of when it is looked for: the first time, and again only while what was found gives trouble, for a server that
+works is not left for another one. A look that comes to nothing takes nothing away. What may be used at all is decided
+in `relay.policy.whereabouts`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import structlog
+
+from relay.clock import Clock
+from relay.dns import Resolver
+from relay.events import Json
+from relay.facts.discovery import Discovery, fetch_with
+from relay.http import HttpClient
+from relay.imap.faults import MailboxError, MailboxFault
+from relay.mail.address import Address
+from relay.policy.providers import Endpoint
+from relay.policy.whereabouts import Sighting, Whereabouts
+from relay.store.facts import Fact, FactStore
+from relay.store.spool import SpoolError
+
+KIND = "whereabouts"
+_AGAIN = 900.0  # between two looks for the same mailbox
+_SOON = 60.0  # the same after an outage; and how long a look is left to the worker that began it
+_PATIENCE = 50.0
+_TRIES = 5
+
+log = structlog.get_logger("relay.facts")
+
+Locate = Callable[[Address], Awaitable[Sighting]]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a mailbox's server; times in seconds since the epoch.
+
+    `doubted` says that it has given trouble since; nobody looks before `again`; `why` there is no server is for people.
+    """
+
+    place: Whereabouts | None = None
+    found: float = 0.0
+    doubted: bool = False
+    again: float = 0.0
+    why: str = ""
+
+
+class Finder:
+    """Finds mailboxes for one worker; `locate` asks the outside."""
+
+    def __init__(self, facts: Callable[[], FactStore], locate: Locate, clock: Clock) -> None:
+        self._facts = facts
+        self._locate = locate
+        self._clock = clock
+
+    @classmethod
+    def over(cls, resolver: Resolver, client: HttpClient, facts: Callable[[], FactStore], clock: Clock) -> Self:
+        """One that asks the DNS and the web."""
+        return cls(facts, Discovery(resolver, fetch_with(client)).locate, clock)
+
+    async def find(self, address: Address) -> Whereabouts:
+        """Where the mailbox of `address` is. Raises MailboxError and SpoolError."""
+        fact, known = await self._read(address)
+        now = self._clock.now()
+        if (known.place is None or known.doubted) and now >= known.again:
+            claimed = await self._facts().put(replace(fact, value=_write(replace(known, again=now + _SOON))))
+            if claimed is not None:
+                known = await self._look(address)
+        if known.place is None:
+            why = known.why or f"the IMAP server of {address.domain} is being looked for"
+            raise MailboxError(MailboxFault.UNPLACED, why, pause=max(known.again - now, 0.0))
+        return known.place
+
+    async def known(self, address: Address) -> Known:
+        """What is known without a look. Raises SpoolError."""
+        return (await self._read(address))[1]
+
+    async def doubt(self, address: Address, place: Whereabouts) -> None:
+        """The server gave trouble: the mailbox may have gone elsewhere."""
+        await self._note(address, place, lambda known: replace(known, doubted=True))
+
+    async def prove(self, address: Address, place: Whereabouts, name: str) -> None:
+        """The server let the account of that name in."""
+        proved = replace(place, names=(name,))
+        await self._note(address, place, lambda known: replace(known, place=proved, doubted=False))
+
+    async def _look(self, address: Address) -> Known:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                seen = await self._locate(address)
+        except TimeoutError:
+            seen = Sighting(None, f"the IMAP server of {address.domain} cannot be found in time", is_outage=True)
+        now = self._clock.now()
+        return await self._change(address, lambda known: _after(known, seen, now))
+
+    async def _note(self, address: Address, place: Whereabouts, change: Callable[[Known], Known]) -> None:
+        """Change what is known of that place, unless another one counts by now. What happened there stands anyway."""
+        try:
+            await self._change(address, lambda known: change(known) if known.place == place else known)
+        except SpoolError as error:
+            log.warning("what is known of a mailbox cannot be kept now", address=str(address), error=str(error))
+
+    async def _change(self, address: Address, change: Callable[[Known], Known]) -> Known:
+        for _ in range(_TRIES):
+            fact, known = await self._read(address)
+            changed = change(known)
+            if changed == known or await self._facts().put(replace(fact, value=_write(changed))) is not None:
+                return changed
+        raise SpoolError(f"what is known of the mailbox of {address} changes too fast")
+
+    async def _read(self, address: Address) -> tuple[Fact, Known]:
+        fact = await self._facts().get(KIND, str(address))
+        return (Fact(KIND, str(address), {}), Known()) if fact is None else (fact, _known_of(fact))
+
+
+def _after(known: Known, seen: Sighting, now: float) -> Known:
+    """What is known after a look: only trouble makes room for what was found, be it the same server again."""
+    again = now + (_SOON if seen.is_outage else _AGAIN)
+    if seen.place is None or (known.place is not None and not known.doubted):
+        return replace(known, again=again, why=seen.why)
+    return Known(seen.place, found=now, again=again)
+
+
+def _write(known: Known) -> dict[str, Json]:
+    value: dict[str, Json] = {
+        "found": known.found,
+        "doubted": known.doubted,
+        "again": known.again,
+        "why": known.why,
+    }
+    if known.place is not None:
+        end = known.place.endpoint
+        value |= {"host": end.host, "port": end.port, "tls": end.tls}
+        value |= {"names": list(known.place.names), "source": known.place.source}
+    return value
+
+
+def _known_of(fact: Fact) -> Known:
+    value: dict[str, Any] = dict(fact.value)
+    place = None
+    if "host" in value:
+        endpoint = Endpoint(value["host"], value["port"], value["tls"])
+        place = Whereabouts(endpoint, tuple(value["names"]), value["source"])
+    return Known(place, value["found"], value["doubted"], value["again"], value["why"])
