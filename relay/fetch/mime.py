@@ -8,7 +8,6 @@ process.
 import binascii
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from email.errors import HeaderParseError, MessageError
 from email.header import decode_header
@@ -192,8 +191,6 @@ def _base64(raw: bytes) -> bytes:
             return b"".join(_base64(each + b"=") for each in re.split(rb"=+", raw) if each.strip())
         except RecursionError:
             return b""
-    with suppress(binascii.Error):
-        return binascii.a2b_base64(raw)
     return decode_loosely(raw)
 
 

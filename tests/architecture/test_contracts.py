@@ -78,6 +78,7 @@ PROOFS = {
     "http": (Offence("cli/offence.py", "import uvicorn"), Offence("app.py", "import starlette.routing")),
     "http-client": (Offence("web/offence.py", "import httpx2"),),
     "mailboxes": (Offence("delivery/offence.py", "import pikepdf"), Offence("fetch/offence.py", "import imapclient")),
+    "base64": (Offence("fetch/offence.py", "import pybase64"),),
     "templates": (Offence("web/offence.py", "import jinja2"),),
     "bounces": (Offence("fetch/offence.py", "import flufl.bounce"),),
     "jwt": (Offence("web/offence.py", "import joserfc"),),
