@@ -66,7 +66,7 @@ async def _visit(data: bytes) -> None:
             await session.body(1)
             await session.since(date(2026, 1, 1))
             await session.mark(1, After.DELETE, None)
-            await session.last_received()
+            await session.last_received(date(2026, 1, 1))
     except MailboxError as error:
         str(error).encode()
     finally:

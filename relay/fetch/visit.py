@@ -110,10 +110,10 @@ class Visit:
         account = _account(box)
         since = "" if box.since is None else box.since.isoformat()
         if state.account != account:
-            read_until = state.succeeded - _SKEW
+            read_until = max(state.succeeded - _SKEW, 0.0)
             state = replace(state, account=account, started=now, validity=opened.validity, since="")
             # Our clocks may differ: what is old, the server's own says.
-            floor: float = await session.last_received()
+            floor: float = await session.last_received(_day_before(read_until or now))
             state = replace(state, uid=opened.next_uid - 1, rescan=0, floor=floor)
             if 0 < read_until < floor:
                 # The company's mail lies somewhere else now, and nobody has read what came since the last look.
@@ -165,7 +165,7 @@ class Visit:
     async def _uids(self, session: ImapSession) -> Sequence[int]:
         if self.state.uid or not self.state.rescan:
             return await session.newer_than(self.state.uid)
-        return await session.since(max(datetime.fromtimestamp(self.state.floor, UTC).date() - _DAY, _FIRST_DAY))
+        return await session.since(_day_before(self.state.floor))
 
     async def _batch(self, session: ImapSession, uids: Sequence[int]) -> None:
         heads: Sequence[Head] = await session.heads(uids)
@@ -282,6 +282,10 @@ def _midnight(day: date) -> float:
 
 def _digest_of(mail: bytes) -> str:
     return hashlib.sha256(mail).hexdigest()[:40] if mail else ""
+
+
+def _day_before(at: float) -> date:
+    return max(datetime.fromtimestamp(at, UTC).date() - _DAY, _FIRST_DAY)
 
 
 def _account(box: Mailbox) -> str:

@@ -36,6 +36,7 @@ _SMALL_TEXT = 64 * 1024
 _MOST_TEXT = 160 * 1024
 # What a server may say in one piece beside a mail: structures, lists.
 _MOST_ASIDE = 4 * 1024 * 1024
+_MOST_TIMES = 500
 _FIELDS = b"BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT RELAY-LAID)]"
 _HEAD = b"RFC822.SIZE INTERNALDATE " + _FIELDS
 _EXISTS = re.compile(rb"([0-9]{1,10}) EXISTS", re.IGNORECASE)
@@ -141,12 +142,21 @@ class ImapSession:
     async def since(self, day: date) -> Sequence[int]:
         """The mails that came in on that day or later."""
         self._seen = self._count
-        return await self._search(f"SINCE {day.day}-{_MONTHS[day.month - 1]}-{day.year:04}".encode())
+        return await self._search(_since(day))
 
-    async def last_received(self) -> float:
-        """When the last mail of the folder came in, by the server's clock; 0 when there is none."""
-        heads = await self.heads((await self._search(b"UID *"))[-1:])
-        return heads[0].received if heads else 0.0
+    async def last_received(self, day: date) -> float:
+        """When the newest mail came in, by the server's clock; 0 when there is none.
+
+        It is looked for among those of that day or later and the one with the highest UID, which may have been put
+        there with the time of long ago.
+        """
+        uids = (await self._search(b"UID *"))[-1:] + await self._search(_since(day))
+        newest = 0.0
+        for start in range(0, len(uids), _MOST_TIMES):
+            batch = uids[start : start + _MOST_TIMES]
+            told = await self._fetch(batch, b"INTERNALDATE", "the mails")
+            newest = max(newest, *(_received(told.get(uid, {}).get(b"INTERNALDATE")) for uid in batch))
+        return newest
 
     async def heads(self, uids: Sequence[int]) -> Sequence[Head]:
         """What is known of these mails; those that are gone meanwhile are left out."""
@@ -189,8 +199,7 @@ class ImapSession:
 
     async def holds(self, field: str, value: str, since: date) -> bool:
         """Whether a mail of that day or later has this in such a field."""
-        day = f"SINCE {since.day}-{_MONTHS[since.month - 1]}-{since.year:04}".encode()
-        return bool(await self._search(day + b" HEADER " + field.encode() + b" " + word(value)))
+        return bool(await self._search(_since(since) + b" HEADER " + field.encode() + b" " + word(value)))
 
     async def append(self, folder: str, at: datetime, size: int, blocks: Iterable[bytes]) -> None:
         """Lay a mail of `size` octets into a folder, as if it had come in then (RFC 3501 6.3.11)."""
@@ -406,17 +415,27 @@ def read_fetch(response: Response) -> dict[int, Any]:
         return {}
 
 
+def _since(day: date) -> bytes:
+    return f"SINCE {day.day}-{_MONTHS[day.month - 1]}-{day.year:04}".encode()
+
+
+def _received(at: object) -> float:
+    try:
+        return at.timestamp() if isinstance(at, datetime) else 0.0
+    except (ValueError, OverflowError, OSError):
+        return 0.0
+
+
 def _head(uid: int, told: Any) -> Head | None:
     """A mail as far as its structure does not matter: it is taken for only text where it could be that."""
     try:
         fields = next(value for key, value in told.items() if key.startswith(b"BODY[HEADER.FIELDS"))
         size = int(told[b"RFC822.SIZE"])
-        received = told[b"INTERNALDATE"]
+        received = _received(told[b"INTERNALDATE"])
         digest = hashlib.sha256(b"%d\n" % size + b" ".join(bytes(fields).split())).hexdigest()
-        at = received.timestamp() if isinstance(received, datetime) else 0.0
         only_text = size <= _MOST_TEXT and not _may_be_bounce(fields)
         message_id, laid = _value(fields, b"message-id"), _value(fields, FIELD.lower().encode())
-        return Head(uid, digest[:40], message_id, size, at, only_text, laid)
+        return Head(uid, digest[:40], message_id, size, received, only_text, laid)
     except (StopIteration, KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError):
         return None
 

@@ -78,16 +78,21 @@ def _create(house, folder):
         client.create(folder)
 
 
+async def looked_two_hours_ago(house):
+    """Another worker takes over, and the last look was two hours ago."""
+    await house.fetcher.close()
+    house.fetcher = house.make_fetcher()
+    fact, now = await house.spool.facts.get(MAILBOX, "bakery"), time.time()
+    await house.spool.facts.put(replace(MailboxState.of(fact), succeeded=now - 7200).put_into(fact, due=now))
+    return now
+
+
 async def test_mail_that_came_before_the_folder_or_server_was_changed_is_read_at_the_new_place(house):
     await asyncio.to_thread(_create, house, "New")
     read = invoice(1)
     await house.put(read)
     await house.look()
-    # Another worker takes over, and the last look was two hours ago.
-    await house.fetcher.close()
-    house.fetcher = house.make_fetcher()
-    fact, now = await house.spool.facts.get(MAILBOX, "bakery"), time.time()
-    await house.spool.facts.put(replace(MailboxState.of(fact), succeeded=now - 7200).put_into(fact, due=now))
+    now = await looked_two_hours_ago(house)
     await house.put(invoice(2), folder="New", at=now - 86400)
     await house.put(read, folder="New", at=now - 9000)
     await house.put(invoice(3), folder="New", at=now - 60)
@@ -95,6 +100,29 @@ async def test_mail_that_came_before_the_folder_or_server_was_changed_is_read_at
     await house.look()
     assert house.api.names == ["factuur 1.pdf", "factuur 3.pdf"]
     assert len(house.api.requests) == 2
+
+
+async def test_mail_at_the_new_place_is_read_also_where_older_mail_was_put_after_it(house, monkeypatch):
+    monkeypatch.setattr("relay.imap.session._MOST_TIMES", 2)
+    await asyncio.to_thread(_create, house, "New")
+    now = await looked_two_hours_ago(house)
+    await house.put(invoice(1), folder="New", at=now - 60)
+    for number in (2, 3, 4):
+        await house.put(invoice(number), folder="New", at=now - 40 * 86400)
+    house.configure(folder="New")
+    await house.look()
+    assert house.api.names == ["factuur 1.pdf"]
+
+
+async def test_mail_from_before_is_left_alone_when_older_mail_was_put_after_it_and_all_is_numbered_anew(house):
+    await asyncio.to_thread(_create, house, "In")
+    await house.put(invoice(1), folder="In", at=time.time() - 3600)
+    await house.put(invoice(2), folder="In", at=time.time() - 40 * 86400)
+    house.configure(folder="In")
+    await house.look()
+    await asyncio.to_thread(house.mailboxes.number_anew, house.user, "In")
+    await house.look()
+    assert house.api.names == []
 
 
 async def test_a_mailbox_that_is_numbered_anew_gives_nothing_twice_and_loses_nothing(house):
