@@ -8,7 +8,6 @@ from relay.store.facts import Fact, FactStore
 
 RESTS, TAKEN = "mailbox-rests", "mailbox-taken"
 KINDS = (RESTS, TAKEN)
-_TRIES = 5
 
 
 async def rest_account(facts: FactStore, account: str, *, until: float, why: str) -> None:
@@ -33,7 +32,8 @@ async def was_taken(facts: FactStore, name: str) -> bool:
 
 
 async def _note(facts: FactStore, fact: Fact) -> None:
-    for _ in range(_TRIES):
+    # Without an end: whoever is outrun has seen another worker write, and a mail whose note is lost is laid twice.
+    while True:
         known = await facts.get(fact.kind, fact.key)
         version = 0 if known is None else known.version
         if await facts.put(Fact(fact.kind, fact.key, fact.value, version, fact.due)) is not None:
