@@ -137,13 +137,22 @@ async def test_a_silence_inside_a_message_is_no_message(house: Open) -> None:
     assert await client.rest() == b"421 4.4.2 Waited too long\r\n"
 
 
-async def test_a_slow_commit_is_not_the_clients_fault(house: Open) -> None:
+async def test_a_slow_commit_is_not_the_clients_fault(house: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, looks = wire.Wire._watch, asyncio.Queue[bool]()
+
+    def look(session: wire.Wire) -> None:
+        watch(session)
+        looks.put_nowait(session._over)
+
+    monkeypatch.setattr(wire.Wire, "_watch", look)
     configure, release = held()
     made = await house(configure, idle_timeout=0.05, data_timeout=0.05)
     client = await made.invited()
     client.send(b".\r\n")
     await made.gate.accepting.wait()
-    await asyncio.sleep(0.15)
+    # The first two may be from before.
+    for _ in range(5):
+        assert not await looks.get()
     release()
     assert await client.reply() == "250 2.0.0 queued as 1"
 
