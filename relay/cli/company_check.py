@@ -19,16 +19,21 @@ if TYPE_CHECKING:
     from relay.policy.dns_advice import RecordAdvice
     from relay.policy.evidence import Evidence
     from relay.policy.prediction import Prediction
+    from relay.policy.whereabouts import Sighting
 
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """What was found; `known_for` are seconds by name, for which what is there now is remembered."""
+    """What was found; `known_for` are seconds by name, for which what is there now is remembered.
+
+    `mailbox` is what the look for its server came to, None where there is nothing to look for.
+    """
 
     evidence: "Evidence"
     prediction: "Prediction"
     records: "tuple[RecordAdvice, ...]"
     known_for: dict[str, float]
+    mailbox: "Sighting | None"
 
 
 def check(
@@ -39,8 +44,8 @@ def check(
 ) -> None:
     """Look at the DNS of a company's own domain.
 
-    Names every record with the exact text to publish; those for receivers' reports come last. The exit code is 1 while
-    receivers would not believe the domain.
+    Names every record with the exact text to publish; those for receivers' reports come last. Says where the mailbox is
+    found, if its host is not written. The exit code is 1 while receivers would not believe the domain.
     """
     from relay.cli.reading import read_all
     from relay.config.keyring import Active, Keyring
@@ -64,10 +69,12 @@ async def _check(company: "Company", active: "Active") -> _Checked:
     from relay.authn.own_domain import look_at
     from relay.authn.report_records import look_at_reports
     from relay.authn.spf_costs import count_costs
+    from relay.cli.reading import resolver_of
     from relay.clock import SystemClock
-    from relay.dns import Resolver
+    from relay.facts.discovery import Discovery, fetch_with
     from relay.facts.domains import DomainFacts, ours
     from relay.facts.unstored import Unstored
+    from relay.http import HttpClient
     from relay.mail.challenge import challenge_text
     from relay.mail.report_address import report_address
     from relay.policy.dns_advice import KeyWish, advise_records
@@ -76,7 +83,7 @@ async def _check(company: "Company", active: "Active") -> _Checked:
     from relay.policy.spf_reading import spf_like
 
     settings, clock = active.snapshot.settings, SystemClock()
-    resolver = Resolver([str(server) for server in settings.dns.servers], settings.dns.timeout, clock=clock)
+    resolver = resolver_of(settings)
     facts = DomainFacts(lambda: active, Unstored, resolver, clock, lambda _: None)
     domain = company.own_author.ascii_domain
     evidence = (await facts.look(company)).evidence
@@ -103,7 +110,10 @@ async def _check(company: "Company", active: "Active") -> _Checked:
         prediction.policy_at or domain, report_address(company.alias, settings.domain), resolver
     )
     known_for = {record.name: await _known_for(record, resolver) - clock.now() for record in records}
-    return _Checked(evidence, prediction, records, known_for)
+    sought = None if company.mailbox is None else company.mailbox.sought
+    discovery = Discovery(resolver, fetch_with(HttpClient(resolver)))
+    mailbox = None if sought is None else await discovery.locate(sought)
+    return _Checked(evidence, prediction, records, known_for, mailbox)
 
 
 async def _known_for(record: "RecordAdvice", resolver: "Resolver") -> float:
@@ -129,9 +139,19 @@ def _lines(company: "Company", checked: _Checked) -> Iterator[str]:
             yield from (f"          publish  {_quoted(record.type, text)}" for text in record.publish)
             seconds = checked.known_for[record.name]
             yield f"          what is there now is remembered for {ago(seconds)} more: a change shows after that"
+    if checked.mailbox is not None:
+        yield ""
+        yield f"mailbox   {_whereabouts(checked.mailbox)}"
 
 
 _ANSWERS = {"passes": "yes", "fails": "no", "unknown": "not known now"}
+
+
+def _whereabouts(sighting: "Sighting") -> str:
+    place = sighting.place
+    if place is None:
+        return sighting.why
+    return f"{place.endpoint.host}, port {place.endpoint.port}, TLS {place.endpoint.tls}, by {place.source}"
 
 
 def _quoted(kind: str, text: str) -> str:
@@ -166,4 +186,11 @@ def _as_json(company: "Company", checked: _Checked) -> Json:
             }
             for record in checked.records
         ],
+        "mailbox": None if checked.mailbox is None else _mailbox_as_json(checked.mailbox),
     }
+
+
+def _mailbox_as_json(sighting: "Sighting") -> Json:
+    from relay.facts.whereabouts import as_json
+
+    return {"server": None if sighting.place is None else as_json(sighting.place), "why": sighting.why}

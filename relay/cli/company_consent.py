@@ -63,8 +63,8 @@ def consent(
 
 
 async def _invite(slug: str, accounts: "Sequence[Account]", active: "Active") -> str:
+    from relay.cli.reading import resolver_of
     from relay.clock import SystemClock
-    from relay.dns import Resolver
     from relay.facts.consenting import Consenting
     from relay.facts.invitations import Invitations
     from relay.http import HttpClient
@@ -78,7 +78,7 @@ async def _invite(slug: str, accounts: "Sequence[Account]", active: "Active") ->
     await spool.start()
     try:
         # Nobody is asked here: that is for the page.
-        client = HttpClient(Resolver([str(name) for name in settings.dns.servers], settings.dns.timeout, clock=clock))
+        client = HttpClient(resolver_of(settings))
         account = await Consenting(active, spool, client, clock).choose(accounts)
         token = await Invitations(lambda: spool.facts, clock).invite(slug, account.username)
     finally:
@@ -89,14 +89,14 @@ async def _invite(slug: str, accounts: "Sequence[Account]", active: "Active") ->
 async def _consent(
     company: "Company", accounts: "Sequence[Account]", redirect: str, active: "Active"
 ) -> "tuple[Account, int]":
+    from relay.cli.reading import resolver_of
     from relay.clock import SystemClock
-    from relay.dns import Resolver
     from relay.facts.consenting import Consenting
     from relay.http import HttpClient
     from relay.store.open import visit_spool
 
     settings, clock = active.snapshot.settings, SystemClock()
-    client = HttpClient(Resolver([str(name) for name in settings.dns.servers], settings.dns.timeout, clock=clock))
+    client = HttpClient(resolver_of(settings))
     spool = visit_spool(settings.store, clock=clock)
     await spool.start()
     try:

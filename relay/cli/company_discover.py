@@ -55,13 +55,12 @@ def discover(
 
 
 async def _find(address: Address, config: Path) -> "Found":
-    from relay.cli.reading import read_settings
-    from relay.dns import Resolver
+    from relay.cli.reading import read_settings, resolver_of
     from relay.facts.discovery import Discovery, fetch_with
     from relay.http import HttpClient
 
     settings = read_settings(config)
-    resolver = Resolver([str(server) for server in settings.dns.servers], settings.dns.timeout)
+    resolver = resolver_of(settings)
     return await Discovery(resolver, fetch_with(HttpClient(resolver))).find(address)
 
 

@@ -15,11 +15,13 @@ from relay.policy.company import Company
 from relay.store.spool import Selection, Spool, State
 
 if TYPE_CHECKING:
+    from relay.config.snapshot import Snapshot
     from relay.facts.addresses import AddressState
 
 _EVERYTHING = 2**31 - 1
 
 Held = Mapping[str, Counter[str]]
+Lacking = Mapping[str, list[str]]
 
 
 def status(
@@ -32,8 +34,8 @@ def status(
 ) -> None:
     """Show how companies stand.
 
-    Whether the address is confirmed, in whose name mail should go out, and what waits for what. For one company, the
-    exit code is 1 when it needs something.
+    Whether the address is confirmed, in whose name mail should go out, what waits for what, and which of its accounts
+    (OAuth2) the company has not consented to. For one company, the exit code is 1 when it needs something.
     """
     from relay.cli.reading import company_in, read_all
     from relay.cli.visit import visit
@@ -43,22 +45,22 @@ def status(
     required = snapshot.settings.verification.required
     companies = [company_in(snapshot, slug)] if slug else [company_in(snapshot, each) for each in sorted(snapshot)]
 
-    async def look(spool: Spool) -> "tuple[Mapping[str, AddressState], Held]":
+    async def look(spool: Spool) -> "tuple[Mapping[str, AddressState], Held, Lacking]":
         held: dict[str, Counter[str]] = {}
         selection = Selection(states=(State.HELD,), company=slug, limit=_EVERYTHING)
         for entry in await spool.select(selection):
             for delivery in entry.deliveries:
                 held.setdefault(delivery.company, Counter())[delivery.hold_key] += 1
-        return await list_states(spool.facts), held
+        return await list_states(spool.facts), held, await _lacking(companies, snapshot, spool)
 
-    states, held = visit(config, store or snapshot.settings.store, look)
+    states, held, lacking = visit(config, store or snapshot.settings.store, look)
 
     def state_of(company: Company) -> "AddressState":
         return states.get(fact_key(company), AddressState())
 
     def needs(company: Company) -> bool:
         unconfirmed = required and state_of(company).confirmation is None
-        return unconfirmed or company.slug in held
+        return unconfirmed or company.slug in held or company.slug in lacking
 
     shown = [company for company in companies if needs(company)] if attention else companies
     if as_json:
@@ -66,13 +68,40 @@ def status(
             [
                 state_as_json(company, state_of(company), required=required)
                 | {"identity": company.identity.value, "held": dict(held.get(company.slug, {}))}
+                | {"no_consent": lacking.get(company.slug, [])}
                 for company in shown
             ]
         )
     else:
-        _print(shown, states, held, required=required)
+        _print(shown, states, held, lacking, required=required)
     if slug and needs(companies[0]):
         raise typer.Exit(ExitCode.ATTENTION)
+
+
+async def _lacking(companies: list[Company], snapshot: "Snapshot", spool: Spool) -> dict[str, list[str]]:
+    """The accounts that companies have not consented to, by company; none for most of them."""
+    from relay.cli.reading import resolver_of
+    from relay.clock import SystemClock
+    from relay.config.keyring import Active, Keyring
+    from relay.config.sealing import SealingError
+    from relay.config.secrets import SecretError
+    from relay.facts.tokens import Tokens
+    from relay.http import HttpClient
+
+    asked = [company for company in companies if company.accounts]
+    if not asked:
+        return {}
+    active = Active(snapshot, Keyring.load(snapshot.settings))
+    # Nobody is asked.
+    client = HttpClient(resolver_of(snapshot.settings))
+    tokens = Tokens(lambda: active, lambda: spool.facts, client, SystemClock())
+    found = {}
+    for company in asked:
+        try:
+            found[company.slug] = await tokens.lacking(company)
+        except (SealingError, SecretError) as error:
+            found[company.slug] = [f"not known: {error}"]
+    return {slug: accounts for slug, accounts in found.items() if accounts}
 
 
 def told(state: "AddressState", now: float) -> str:
@@ -87,7 +116,9 @@ def told(state: "AddressState", now: float) -> str:
     return f"not confirmed, asked {ago(now - state.asked[-1])} ago ({mails})"
 
 
-def _print(companies: list[Company], states: "Mapping[str, AddressState]", held: Held, *, required: bool) -> None:
+def _print(
+    companies: list[Company], states: "Mapping[str, AddressState]", held: Held, lacking: Lacking, *, required: bool
+) -> None:
     from relay.facts.addresses import AddressState, fact_key
 
     now = time.time()
@@ -99,6 +130,7 @@ def _print(companies: list[Company], states: "Mapping[str, AddressState]", held:
             f"{count} for {key.partition(':')[0] or 'a person'}"
             for key, count in sorted(held.get(company.slug, Counter()).items())
         ]
-        rows.append([company.slug, f"{company.address}", confirmed, company.identity.value, waits])
-    print_table(("company", "address", "confirmed", "identity", "held"), rows)
+        missing: list[Json] = [*lacking.get(company.slug, [])]
+        rows.append([company.slug, f"{company.address}", confirmed, company.identity.value, waits, missing])
+    print_table(("company", "address", "confirmed", "identity", "held", "no consent for"), rows)
     say("1 company" if len(companies) == 1 else f"{len(companies)} companies")

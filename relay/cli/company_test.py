@@ -56,16 +56,16 @@ def try_out(
 
 
 async def _rehearse(company: "Company", server: "Server", active: "Active", *, loop_back: bool) -> "list[Step]":
+    from relay.cli.reading import resolver_of
     from relay.clock import SystemClock
     from relay.delivery.rehearsal import rehearse
     from relay.delivery.session import Opening
-    from relay.dns import Resolver
     from relay.facts.tokens import Tokens
     from relay.http import HttpClient
     from relay.store.open import visit_spool
 
     settings, clock = active.snapshot.settings, SystemClock()
-    resolver = Resolver([str(name) for name in settings.dns.servers], settings.dns.timeout, clock=clock)
+    resolver = resolver_of(settings)
     spool = visit_spool(settings.store, clock=clock)
     tokens = Tokens(lambda: active, lambda: spool.facts, HttpClient(resolver), clock)
     opening = Opening(settings.hostname, settings.delivery.timeouts, active.keyring.secret, tokens)

@@ -107,10 +107,10 @@ def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
     from ipaddress import ip_address
 
     from relay.cli.explainer import Explainer
+    from relay.cli.reading import resolver_of
     from relay.clock import SystemClock
     from relay.config.keyring import Active, Keyring
     from relay.delivery.plan import Facts, Planner
-    from relay.dns import Resolver
     from relay.facts.addresses import Addresses
     from relay.facts.dead_addresses import DeadAddresses
     from relay.facts.domains import DomainFacts
@@ -128,7 +128,7 @@ def _explainer(snapshot: "Snapshot", facts: "Unstored") -> "Explainer":
 
     settings, clock = snapshot.settings, SystemClock()
     active = Active(snapshot, Keyring.load(settings))
-    resolver = Resolver([str(server) for server in settings.dns.servers], settings.dns.timeout, clock=clock)
+    resolver = resolver_of(settings)
     nowhere, addresses = Peer(ip_address("::"), 0), Addresses(lambda: active, _Looking(facts), clock)
     tallies = Tallies()
     guard = LoginGuard(Logins(), GuardWorld(Guesses(tallies), lambda: facts, clock, lambda _: None))

@@ -58,8 +58,8 @@ def dry_run(
 
 
 async def _foresee(slug: str, mailbox: "Mailbox", active: "Active", since: "date | None") -> "list[Foreseen]":
+    from relay.cli.reading import resolver_of
     from relay.clock import SystemClock
-    from relay.dns import Resolver
     from relay.facts.door import Door
     from relay.facts.tokens import Tokens
     from relay.facts.unstored import Unstored
@@ -72,7 +72,7 @@ async def _foresee(slug: str, mailbox: "Mailbox", active: "Active", since: "date
     from relay.store.open import visit_spool
 
     settings, clock, reader = active.snapshot.settings, SystemClock(), Reader()
-    resolver = Resolver([str(name) for name in settings.dns.servers], settings.dns.timeout, clock=clock)
+    resolver = resolver_of(settings)
     spool = visit_spool(settings.store, clock=clock)
     await spool.start()
     try:

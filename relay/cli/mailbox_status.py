@@ -13,6 +13,7 @@ from relay.events import Json
 from relay.store.spool import Spool
 
 if TYPE_CHECKING:
+    from relay.facts.whereabouts import Known
     from relay.fetch.ledger import MailboxState, MailRecord
 
 # What has not reached Fast input, and may need somebody.
@@ -25,24 +26,27 @@ def status(*, config: ConfigOption = DEFAULT_CONFIG, store: StoreOption = "", as
     The exit code is 1 when one of them cannot be read.
     """
     from relay.cli.visit import visit
+    from relay.facts.whereabouts import known_at
     from relay.fetch.ledger import MAILBOX, MailboxState
 
-    async def look(spool: Spool) -> "list[tuple[str, MailboxState]]":
-        found: list[tuple[str, MailboxState]] = []
+    async def look(spool: Spool) -> "list[tuple[str, MailboxState, Known | None]]":
+        found: list[tuple[str, MailboxState, Known | None]] = []
         while page := await spool.facts.list(MAILBOX, after=found[-1][0] if found else ""):
-            found += [(fact.key, MailboxState.of(fact)) for fact in page]
+            for fact in page:
+                state = MailboxState.of(fact)
+                found.append((fact.key, state, await known_at(spool.facts, state.sought) if state.sought else None))
         return found
 
     mailboxes = visit(config, store, look)
     if as_json:
-        print_json([_state_as_json(slug, state) for slug, state in mailboxes])
+        print_json([_state_as_json(*each) for each in mailboxes])
     elif not mailboxes:
         say("no mailbox is read")
     else:
-        columns = ("company", "looked at", "last success", "mails", "documents", "parked", "trouble")
+        columns = ("company", "server", "looked at", "last success", "mails", "documents", "parked", "trouble")
         now = time.time()
-        print_table(columns, (_state_row(slug, state, now) for slug, state in mailboxes))
-    if any(state.error for _, state in mailboxes):
+        print_table(columns, (_state_row(*each, now) for each in mailboxes))
+    if any(state.error for _, state, _ in mailboxes):
         raise typer.Exit(ExitCode.ATTENTION)
 
 
@@ -79,11 +83,15 @@ async def _sent(spool: Spool, queue_id: str) -> dict[str, Json]:
     return {"queue_id": queue_id, "state": "forgotten", "last": ""}
 
 
-def _state_as_json(slug: str, state: "MailboxState") -> Json:
+def _state_as_json(slug: str, state: "MailboxState", known: "Known | None") -> Json:
     from relay.clock import timestamp
+    from relay.facts.whereabouts import as_json
 
+    place = None if known is None else known.place
+    server = None if known is None or place is None else as_json(place) | {"found": timestamp(known.found)}
     return {
         "company": slug,
+        "server": server,
         "looked": timestamp(state.looked) if state.looked else None,
         "succeeded": timestamp(state.succeeded) if state.succeeded else None,
         "mails": state.mails,
@@ -94,9 +102,12 @@ def _state_as_json(slug: str, state: "MailboxState") -> Json:
     }
 
 
-def _state_row(slug: str, state: "MailboxState", now: float) -> list[Json]:
+def _state_row(slug: str, state: "MailboxState", known: "Known | None", now: float) -> list[Json]:
+    server = "as written" if known is None else "not found"
+    if known is not None and known.place is not None:
+        server = f"{known.place.endpoint.host}, by {known.place.source}, {ago(now - known.found)} ago"
     looked, succeeded = (ago(now - at) if at else "never" for at in (state.looked, state.succeeded))
-    return [slug, looked, succeeded, state.mails, state.documents, state.parked, state.error]
+    return [slug, server, looked, succeeded, state.mails, state.documents, state.parked, state.error]
 
 
 def _mail_as_json(mail: "MailRecord", sent: "Sequence[Mapping[str, Json]]") -> Json:

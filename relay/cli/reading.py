@@ -1,6 +1,7 @@
 """Reads as much of the configuration as a command needs, and leaves nothing behind."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from relay.cli.trouble import ExitCode, Failure
 from relay.config.compiler import compile_settings
@@ -12,6 +13,9 @@ from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.config.tree import Tree
 from relay.policy.company import Company
+
+if TYPE_CHECKING:
+    from relay.dns import Resolver
 
 
 def read_settings(config: Path) -> Settings:
@@ -49,3 +53,11 @@ def company_in(snapshot: Snapshot, slug: str) -> Company:
     if company is None:
         raise Failure(ExitCode.USAGE, f"relay: there is no company {slug}")
     return company
+
+
+def resolver_of(settings: Settings) -> "Resolver":
+    """Asks the DNS as the workers do."""
+    from relay.dns import Resolver
+
+    servers = [str(server) for server in settings.dns.servers]
+    return Resolver(servers, settings.dns.timeout, validating=settings.dns.validating)

@@ -25,7 +25,7 @@ from relay.config.secrets import SecretError
 from relay.events import Json
 from relay.facts.issuing import Issued, Refused, Registration, read_answer
 from relay.http import Caps, HttpClient, HttpError, HttpRequest, Reach
-from relay.policy.company import Account, Grant, OAuth2
+from relay.policy.company import Account, Company, Grant, OAuth2
 from relay.policy.outcome import Fault, Trouble
 from relay.policy.refusals import CONSENT_AGAIN, Cause, Refusal
 from relay.store.facts import Fact, FactStore
@@ -123,6 +123,11 @@ class Tokens:
             return True
         _, kept = await self._read(account, oauth2)
         return bool(kept.refresh) and kept.settings == self._settings_of(account, oauth2)
+
+    async def lacking(self, company: Company) -> list[str]:
+        """The names of the company's accounts that it has not consented to. Raises as `has_consent`."""
+        asked = [each for each in company.accounts if _oauth2_of(each).grant is Grant.REFRESH_TOKEN]
+        return [account.username for account in asked if not await self.has_consent(account)]
 
     def registration(self, account: Account) -> Registration:
         """Our registration with the issuer of the account's tokens. Raises TokenError."""

@@ -77,7 +77,7 @@ class Finder:
 
     async def known(self, address: Address) -> Known:
         """What is known without a look. Raises SpoolError."""
-        return (await self._read(address))[1]
+        return await known_at(self._facts(), str(address))
 
     async def doubt(self, address: Address, place: Whereabouts) -> None:
         """The server gave trouble: the mailbox may have gone elsewhere."""
@@ -117,6 +117,18 @@ class Finder:
         return (Fact(KIND, str(address), {}), Known()) if fact is None else (fact, _known_of(fact))
 
 
+async def known_at(facts: FactStore, address: str) -> Known:
+    """What is known of the mailbox of that address. Raises SpoolError."""
+    fact = await facts.get(KIND, address)
+    return Known() if fact is None else _known_of(fact)
+
+
+def as_json(place: Whereabouts) -> dict[str, Json]:
+    """A server, for machines to read."""
+    end = place.endpoint
+    return {"host": end.host, "port": end.port, "tls": end.tls, "source": place.source}
+
+
 def _after(known: Known, seen: Sighting, now: float) -> Known:
     """What is known after a look: only trouble makes room for what was found, be it the same server again."""
     again = now + (_SOON if seen.is_outage else _AGAIN)
@@ -133,9 +145,8 @@ def _write(known: Known) -> dict[str, Json]:
         "why": known.why,
     }
     if known.place is not None:
-        end = known.place.endpoint
-        value |= {"host": end.host, "port": end.port, "tls": end.tls}
-        value |= {"names": list(known.place.names), "source": known.place.source}
+        value |= as_json(known.place)
+        value["names"] = list(known.place.names)
     return value
 
 

@@ -1,4 +1,4 @@
-"""The page on which a company lets the relay send through its account (OAuth2, RFC 7636).
+"""The page on which a company lets the relay use its account (OAuth2, RFC 7636).
 
 `/consent/<company>/<token>` is what the link leads to: looking changes nothing, the button leads on to the provider,
 and the provider leads back to `/consent`. A link is good for one consent, in the browser that began it (RFC 9700 4.7):
@@ -145,6 +145,14 @@ class ConsentPage:
     def _words(self, company: Company | None) -> ConsentWords:
         return CONSENT[self._language(company)]
 
+    def _uses(self, company: Company | None, account: Account | None) -> str:
+        """What the account is for, in sentences."""
+        words, oauth2 = self._words(company), None if account is None else account.oauth2
+        if oauth2 is None:
+            return ""
+        said = {"send": (words.sends,), "read": (words.reads,), "both": (words.sends, words.reads)}
+        return " ".join(said[oauth2.uses])
+
     def _show(  # noqa: PLR0913 -- what a page shows
         self,
         company: Company | None,
@@ -157,7 +165,8 @@ class ConsentPage:
     ) -> Response:
         settings = self._active.snapshot.settings
         name = "" if account is None else account.username
-        text = said.text.format(account=name, company="" if company is None else company.name)
+        names = {"account": name, "company": "" if company is None else company.name}
+        text = said.text.format(uses=self._uses(company, account).format(**names), **names)
         page = Page(self._language(company), said.title, (text,), form, mark=mark)
         return self._world.pages.show(page, relay=settings.notices.name or settings.domain, status=status)
 

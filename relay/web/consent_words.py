@@ -1,4 +1,4 @@
-"""What the page of consents says, in every language. `{account}` and `{company}` are filled in."""
+"""What the page of consents says, in every language. `{account}`, `{company}` and `{uses}` are filled in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,8 +9,10 @@ from relay.web.words import Said
 
 @dataclass(frozen=True, slots=True)
 class ConsentWords:
-    """All states of the page, and its button."""
+    """All states of the page, its button, and what the account is for (`uses`)."""
 
+    sends: str
+    reads: str
     ask: Said
     yes: str
     on_the_way: Said
@@ -22,15 +24,17 @@ class ConsentWords:
 
 CONSENT: Mapping[Language, ConsentWords] = {
     Language.EN: ConsentWords(
+        "Documents of {company} go out through {account}.",
+        "Invoices for {company} are read from {account}.",
         Said(
-            "May we send through your account?",
-            "Documents of {company} go out through {account}. Your provider asks you next.",
+            "May we use your account?",
+            "{uses} Your provider asks you next.",
         ),
         "Go on to my provider",
         Said("One moment", "Your provider's page opens."),
         Said(
             "Thank you, all is set",
-            "Documents of {company} go out through {account} again. You can close this page.",
+            "{uses} You can close this page.",
         ),
         Said(
             "Your provider said no",
@@ -40,15 +44,17 @@ CONSENT: Mapping[Language, ConsentWords] = {
         Said("Not now", "Please try again in a minute."),
     ),
     Language.NL: ConsentWords(
+        "Documenten van {company} gaan uit via {account}.",
+        "Facturen voor {company} worden gelezen uit {account}.",
         Said(
-            "Mogen wij via uw account verzenden?",
-            "Documenten van {company} gaan uit via {account}. Uw provider vraagt het u hierna.",
+            "Mogen wij uw account gebruiken?",
+            "{uses} Uw provider vraagt het u hierna.",
         ),
         "Verder naar mijn provider",
         Said("Een ogenblik", "De pagina van uw provider gaat open."),
         Said(
             "Dank u, alles is in orde",
-            "Documenten van {company} gaan weer uit via {account}. U kunt deze pagina sluiten.",
+            "{uses} U kunt deze pagina sluiten.",
         ),
         Said(
             "Uw provider zei nee",
@@ -58,15 +64,17 @@ CONSENT: Mapping[Language, ConsentWords] = {
         Said("Nu even niet", "Probeer het over een minuut opnieuw."),
     ),
     Language.FR: ConsentWords(
+        "Les documents de {company} partent par {account}.",
+        "Les factures pour {company} sont lues dans {account}.",
         Said(
-            "Pouvons-nous envoyer par votre compte ?",
-            "Les documents de {company} partent par {account}. Votre fournisseur vous le demande ensuite.",
+            "Pouvons-nous utiliser votre compte ?",
+            "{uses} Votre fournisseur vous le demande ensuite.",
         ),
         "Continuer chez mon fournisseur",
         Said("Un instant", "La page de votre fournisseur s'ouvre."),
         Said(
             "Merci, tout est en ordre",
-            "Les documents de {company} repartent par {account}. Vous pouvez fermer cette page.",
+            "{uses} Vous pouvez fermer cette page.",
         ),
         Said(
             "Votre fournisseur a dit non",
@@ -76,15 +84,17 @@ CONSENT: Mapping[Language, ConsentWords] = {
         Said("Pas maintenant", "Réessayez dans une minute."),
     ),
     Language.DE: ConsentWords(
+        "Dokumente von {company} gehen über {account} hinaus.",
+        "Rechnungen an {company} werden aus {account} gelesen.",
         Said(
-            "Dürfen wir über Ihr Konto senden?",
-            "Dokumente von {company} gehen über {account} hinaus. Als Nächstes fragt Sie Ihr Anbieter.",
+            "Dürfen wir Ihr Konto benutzen?",
+            "{uses} Als Nächstes fragt Sie Ihr Anbieter.",
         ),
         "Weiter zu meinem Anbieter",
         Said("Einen Augenblick", "Die Seite Ihres Anbieters öffnet sich."),
         Said(
             "Danke, alles ist bereit",
-            "Dokumente von {company} gehen wieder über {account} hinaus. Sie können diese Seite schließen.",
+            "{uses} Sie können diese Seite schließen.",
         ),
         Said(
             "Ihr Anbieter hat abgelehnt",

@@ -123,5 +123,28 @@ def test_silence_of_the_dns_is_not_taken_for_an_answer(world, names) -> None:
     assert "not known now" in world.run("company", "check", "shop").out
 
 
+def test_a_mailbox_is_looked_for_where_its_server_is_not_written(world, names) -> None:
+    world.write("companies/shop.yaml", f"{SHOP}incoming: {{mailbox: {{password: {{env: SHOP_IMAP}}}}}}\n")
+    names.zones.publish("_imaps._tcp.shop.example", "SRV", "0 1 993 imap.shop.example.")
+    told = world.run("company", "check", "shop", "--json").json["mailbox"]
+    server = {"host": "imap.shop.example", "port": 993, "tls": "implicit", "source": "SRV records of shop.example"}
+    assert told == {"server": server, "why": ""}
+    line = "mailbox   imap.shop.example, port 993, TLS implicit, by SRV records of shop.example"
+    assert line in world.run("company", "check", "shop").out.splitlines()
+
+
+def test_a_server_elsewhere_is_told_with_what_to_write(world, names) -> None:
+    world.write("companies/shop.yaml", f"{SHOP}incoming: {{mailbox: {{password: {{env: SHOP_IMAP}}}}}}\n")
+    names.zones.publish("_imap._tcp.shop.example", "SRV", "0 1 143 imap.hoster.example.")
+    told = world.run("company", "check", "shop", "--json").json["mailbox"]
+    assert told["server"] is None
+    assert "write host: imap.hoster.example, port: 143, tls: starttls under incoming.mailbox" in told["why"]
+    assert f"mailbox   {told['why']}" in world.run("company", "check", "shop").out.splitlines()
+    names.authenticated = True
+    assert world.run("company", "check", "shop", "--json").json["mailbox"]["server"]["host"] == "imap.hoster.example"
+    world.write("companies/shop.yaml", SHOP)
+    assert world.run("company", "check", "shop", "--json").json["mailbox"] is None
+
+
 def test_a_company_that_does_not_exist(world) -> None:
     assert world.run("company", "check", "nobody").code == 2

@@ -123,16 +123,47 @@ oauth2: {issuer: {client_id: relay, scope: mail, internal: true, token_url: "htt
 """
 
 
-@pytest.mark.parametrize(
-    ("options", "account"), [((), "info@own.example"), (("--mailbox",), "bills@own.example")], ids=["server", "mailbox"]
-)
-async def test_a_link_to_consent_is_about_one_of_two_accounts(place, store, options, account):
+def two_accounts(place):
     (place.path / "var/sealing").write_text("c2VhbGluZy1rZXktb2YtYS10ZXN0LW9ubHktMzItYnk=")
     keys = "secrets: {sealing: [{file: var/sealing}], signing:"
     settings = (place.path / "config/relay.yaml").read_text().replace("secrets: {signing:", keys)
     place.write("relay.yaml", settings + REGISTRATION)
     place.write("companies/own.yaml", TWO_ACCOUNTS)
+
+
+@pytest.mark.parametrize(
+    ("options", "account"), [((), "info@own.example"), (("--mailbox",), "bills@own.example")], ids=["server", "mailbox"]
+)
+async def test_a_link_to_consent_is_about_one_of_two_accounts(place, store, options, account):
+    two_accounts(place)
     ended = await place.ask("company", "consent", "own", "--link", *options)
     assert ended.code == 0, ended.err
     assert ended.out.startswith("https://relay.test/consent/own/")
     assert (await store.spool.facts.get(KIND, "own")).value["account"] == account
+
+
+async def test_an_account_without_consent_is_told(place, store):
+    two_accounts(place)
+    ended = await place.ask("company", "status", "own")
+    assert ended.code == 1
+    assert "info@own.example" in ended.out
+    told = (await place.ask("company", "status", "--attention", "--json")).json
+    assert [(each["company"], each["no_consent"]) for each in told] == [
+        ("own", ["info@own.example", "bills@own.example"])
+    ]
+    (place.path / "var/token").write_text("a refresh token")
+    mine = "username: bills@own.example, oauth2: {client: issuer"
+    place.write("companies/own.yaml", TWO_ACCOUNTS.replace(mine, f"{mine}, refresh_token: {{file: var/token}}"))
+    assert (await place.ask("company", "status", "own", "--json")).json[0]["no_consent"] == ["info@own.example"]
+    place.write(
+        "companies/own.yaml", TWO_ACCOUNTS.replace("client: issuer", "client: issuer, grant: client-credentials")
+    )
+    assert (await place.ask("company", "status", "own", "--json")).json[0]["no_consent"] == []
+
+
+async def test_a_consent_that_cannot_be_read_is_not_taken_for_none(place, store):
+    two_accounts(place)
+    mine = "username: bills@own.example, oauth2: {client: issuer"
+    place.write("companies/own.yaml", TWO_ACCOUNTS.replace(mine, f"{mine}, refresh_token: {{file: var/gone}}"))
+    (missing,) = (await place.ask("company", "status", "own", "--json")).json[0]["no_consent"]
+    assert missing.startswith("not known: ")

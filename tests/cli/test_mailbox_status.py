@@ -2,7 +2,12 @@
 
 import pytest
 
+from relay.clock import SystemClock
+from relay.facts.whereabouts import Finder
 from relay.fetch.ledger import MAILBOX, Ledger, MailboxState, MailRecord, Stage
+from relay.mail.address import Address
+from relay.policy.providers import Endpoint
+from relay.policy.whereabouts import Sighting, Whereabouts
 from relay.store.facts import Fact
 
 
@@ -48,6 +53,27 @@ async def test_every_mail_is_told_with_its_fate(place):
     assert "it is encrypted" in told[3]
     told = (await place.ask("mailbox", "history", "bakkerij-peeters", "--limit", "1", "--json")).json
     assert [mail["message_id"] for mail in told] == ["<5@x.example>"]
+
+
+async def test_a_server_that_was_found_is_told_with_who_said_so_and_when(place, store):
+    facts, address = store.spool.facts, Address("info", "bakkerij-peeters.example")
+    source = "SRV records of bakkerij-peeters.example"
+    end = Endpoint("imap.bakkerij-peeters.example", 993, "implicit")
+
+    async def locate(_):
+        return Sighting(Whereabouts(end, ("info",), source))
+
+    await Finder(lambda: facts, locate, SystemClock()).find(address)
+    for slug, sought in (("bakkerij-peeters", str(address)), ("garage", "info@garage.example"), ("studio", "")):
+        await facts.put(MailboxState(looked=1e9, sought=sought).put_into(Fact(MAILBOX, slug, {}), due=2e9))
+    told = [box["server"] for box in (await place.ask("mailbox", "status", "--json")).json]
+    found = told[0].pop("found")
+    assert told == [{"host": end.host, "port": 993, "tls": "implicit", "source": source}, None, None]
+    assert found.startswith("20")
+    lines = " ".join((await place.ask("mailbox", "status")).out.split())
+    assert "imap.bakkerij-peeters.example" in lines
+    assert "garage not found" in lines
+    assert "studio as written" in lines
 
 
 async def test_where_no_mailbox_is_read_that_is_said(place, store):

@@ -88,6 +88,9 @@ async def test_an_address_and_a_password_are_enough(
     await relay.event("uploaded")
     assert api.names == ["factuur 1.pdf"]
     assert asked(world, f"_imaps._tcp.{DOMAIN}") == 1
+    server = (await status(relay))["server"]
+    assert isinstance(server, dict)
+    assert (server["host"], server["source"]) == (f"imap.{DOMAIN}", f"SRV records of {DOMAIN}")
     assert relay.events("fault") == []
 
 

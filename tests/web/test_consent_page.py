@@ -83,7 +83,8 @@ async def test_the_button_leads_to_the_provider_and_back_to_a_token(place):
     link = await place.link()
     looked = await place.browser.get(link)
     assert looked.status_code == 200
-    assert "Mogen wij via uw account verzenden?" in looked.text
+    assert "Mogen wij uw account gebruiken?" in looked.text
+    assert "Documenten van Own gaan uit via info@own.example. Uw provider" in looked.text
     assert place.issuer.asked == []
     asked = await place.lead_on(link)
     assert asked["redirect_uri"] == "https://relay.test/consent"
@@ -98,12 +99,16 @@ async def test_the_button_leads_to_the_provider_and_back_to_a_token(place):
 
 
 async def test_a_link_is_about_one_account_of_two(place):
-    mailbox = Mailbox("imap.own.example", 993, "implicit", "bills@own.example", None, oauth2=OAuth2("own", "issuer"))
+    mailbox = Mailbox(
+        "imap.own.example", 993, "implicit", "bills@own.example", None, oauth2=OAuth2("own", "issuer", uses="read")
+    )
     house = place.house
     house.configure(replace(OWN, mailbox=mailbox), oauth2=place.oauth2, listeners=place.listeners)
     house.active = Active(house.active.snapshot, Keyring((SECRET,), {}, SealingKeys([SECRET * 2])))
     link = await place.link("bills@own.example")
-    assert "bills@own.example" in (await place.browser.get(link)).text
+    text = (await place.browser.get(link)).text
+    assert "Facturen voor Own worden gelezen uit bills@own.example. Uw provider" in text
+    assert "gaan uit" not in text
     asked = await place.lead_on(link)
     assert asked["login_hint"] == "bills@own.example"
     back = await place.browser.get("/consent", params={"state": asked["state"], "code": "c"})
