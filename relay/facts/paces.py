@@ -3,6 +3,7 @@
 One fact an account. Accounts without a limit cost nothing.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,7 +25,7 @@ class Paces:
 
     facts: Callable[[], FactStore]
     clock: Clock
-    _lines: dict[str, float] = field(default_factory=dict)
+    _lines: OrderedDict[str, float] = field(default_factory=OrderedDict)
 
     async def wait(self, server: Server, recipients: int) -> float:
         """0 and a slot for one message; or the seconds after which to come again. Raises SpoolError.
@@ -42,6 +43,7 @@ class Paces:
             if slot.wait:
                 line = max(self._lines.get(key, 0.0), now + slot.wait)
                 self._lines[key] = line + slot.step
+                self._forget_two(now)
                 return line - now
             if await self.facts().put(replace(fact, value=_write(slot.spent))) is not None:
                 return 0.0
@@ -59,6 +61,13 @@ class Paces:
             spent = give_back(pace, _read(fact.value), recipients, at)
             if await self.facts().put(replace(fact, value=_write(spent))) is not None:
                 return
+
+    def _forget_two(self, now: float) -> None:
+        """Forget up to two lines that are over: one was added, so there are never many more than those that count."""
+        for _ in range(min(2, len(self._lines))):
+            account, until = self._lines.popitem(last=False)
+            if until > now:
+                self._lines[account] = until
 
 
 def pace_of(server: Server) -> Pace:
