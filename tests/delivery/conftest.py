@@ -11,8 +11,9 @@ from relay.dns import Resolver
 from relay.sandbox.dns_server import DnsServer
 from relay.sandbox.zones import Zones
 from relay.store.sqlite.spool import SqliteSpool
+from tests.stand_ins import StandingClock
 
-from .house import House, StandingClock
+from .house import NOW, House
 
 
 def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -21,7 +22,7 @@ def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Callable[
 
 @pytest.fixture
 async def house(tmp_path) -> AsyncIterator[House]:
-    clock = StandingClock()
+    clock = StandingClock(NOW)
     spool = SqliteSpool(tmp_path / "relay.db", worker="test.1.1", pid=1, clock=clock)
     await spool.start()
     async with DnsServer(Zones(ttl=0)) as names:

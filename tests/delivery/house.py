@@ -36,6 +36,7 @@ from relay.policy.decision import Decision, Name, ReversePath
 from relay.sandbox.zones import Zones
 from relay.store.spool import Acceptance, Content, Delivery, Entry, Message, Origin, Selection, State
 from relay.store.sqlite.spool import SqliteSpool
+from tests.stand_ins import StandingClock
 
 DOMAIN = "my.relay.example"
 DAY = 86400
@@ -56,16 +57,6 @@ BAKERY = Company("bakery", "Bakery", Address("info", "bakery.example"), "bakery"
 OWN = Company("own", "Own", Address("info", "own.example"), "own", identity=IdentityKind.OWN_DOMAIN, vouched="our test")
 ANNA = "anna@customer.example"
 QUICK = "300ms"
-
-
-class StandingClock:
-    """A clock that only goes on when told."""
-
-    def __init__(self, at: float = NOW) -> None:
-        self.at = at
-
-    def now(self) -> float:
-        return self.at
 
 
 class Sink:

@@ -3,21 +3,12 @@
 import pytest
 
 from relay.store.sqlite.spool import SqliteSpool
-
-NOW = 1_800_000_000.0
-
-
-class StandingClock:
-    def now(self) -> float:
-        return NOW
-
-    def monotonic(self) -> float:
-        return NOW
+from tests.stand_ins import NOW, StandingClock
 
 
 @pytest.fixture
 async def facts(tmp_path):
-    spool = SqliteSpool(tmp_path / "relay.db", worker="test.1.1", pid=1, clock=StandingClock())
+    spool = SqliteSpool(tmp_path / "relay.db", worker="test.1.1", pid=1, clock=StandingClock(NOW))
     await spool.start()
     yield spool.facts
     await spool.stop()

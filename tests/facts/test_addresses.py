@@ -17,19 +17,10 @@ from relay.store.facts import Fact
 from relay.store.spool import SpoolError
 from relay.store.sqlite.facts import SqliteFacts
 from relay.store.sqlite.spool import SqliteSpool
+from tests.stand_ins import NOW, StandingClock
 
-NOW = 1_800_000_000.0
 SECRET = b"the secret of the tests"
 BAKERY = Company("bakery", "Bakery", Address("info", "bakery.example"), "bakery")
-
-
-class StandingClock:
-    """A clock that only goes on when told."""
-
-    at = NOW
-
-    def now(self) -> float:
-        return self.at
 
 
 class Office:

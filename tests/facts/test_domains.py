@@ -26,6 +26,7 @@ from relay.sandbox.zones import FaultKind, Zones
 from relay.store.facts import Fact
 from relay.store.spool import SpoolError
 from relay.store.sqlite.spool import SqliteSpool
+from tests.stand_ins import StandingClock
 
 DOMAIN, SHOP = "my.relay.example", "shop.example"
 SECRET = b"the secret of the tests"
@@ -33,14 +34,6 @@ COMPANY = Company("shop", "Shop", Address("info", SHOP), "shop", identity=Identi
 TTL = 300
 HOUR = 3600.0
 GOOD, BAD = f"v=spf1 include:{DOMAIN} -all", "v=spf1 -all"
-
-
-@dataclass
-class Clock:
-    at: float = 1_000_000.0
-
-    def now(self) -> float:
-        return self.at
 
 
 D1, D2 = (Signer(DOMAIN, selector, ed25519.Ed25519PrivateKey.generate()) for selector in ("d1", "d2"))
@@ -52,7 +45,7 @@ class Place:
 
     dns: DnsServer
     spool: SqliteSpool
-    clock: Clock
+    clock: StandingClock
     companies: tuple[Company, ...] = (COMPANY,)
     events: list[Event] = field(default_factory=list)
     changes: dict[str, Any] = field(default_factory=dict)
@@ -94,7 +87,7 @@ class Place:
 
 @pytest.fixture
 async def place(tmp_path) -> AsyncIterator[Place]:
-    clock = Clock()
+    clock = StandingClock(1_000_000.0)
     spool = SqliteSpool(tmp_path / "relay.db", worker="test.1.1", pid=1, clock=clock)
     await spool.start()
     zones = Zones(ttl=TTL)

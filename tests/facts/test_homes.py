@@ -11,21 +11,15 @@ from relay.facts.homes import Homes
 from relay.mail.address import Address
 from relay.policy.company import Company
 from relay.store.sqlite.spool import SqliteSpool
+from tests.stand_ins import StandingClock
 
 DAY = 86400.0
 BAKERY = Company("bakery", "Bakery", Address("info", "bakery.example"), "bakery")
 MOVED = Company("bakery", "Bakery", Address("new", "bakery.example"), "bakery")
 
 
-class Clock:
-    at = 1_790_000_000.0
-
-    def now(self) -> float:
-        return self.at
-
-
 class World:
-    def __init__(self, spool: SqliteSpool, clock: Clock) -> None:
+    def __init__(self, spool: SqliteSpool, clock: StandingClock) -> None:
         self.clock = clock
         self.required = False
         settings = SimpleNamespace(
@@ -44,7 +38,7 @@ class World:
 
 @pytest.fixture
 async def world(tmp_path):
-    clock = Clock()
+    clock = StandingClock()
     spool = SqliteSpool(tmp_path / "relay.db", worker="test.1.1", pid=1, clock=clock)
     await spool.start()
     yield World(spool, clock)

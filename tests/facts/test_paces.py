@@ -3,15 +3,7 @@
 from relay.facts.paces import Paces
 from relay.policy.company import Server
 from relay.policy.pacing import Pace
-
-from .conftest import NOW, StandingClock
-
-
-class Clock(StandingClock):
-    at = NOW
-
-    def now(self) -> float:
-        return self.at
+from tests.stand_ins import StandingClock
 
 
 def account(number: int) -> Server:
@@ -25,7 +17,7 @@ async def wait_of(paces: Paces, server: Server) -> float:
 
 
 async def test_accounts_that_once_had_to_wait_are_forgotten(facts):
-    clock = Clock()
+    clock = StandingClock()
     paces = Paces(lambda: facts, clock)
     for number in range(200):
         assert await wait_of(paces, account(number)) > 0
@@ -34,7 +26,7 @@ async def test_accounts_that_once_had_to_wait_are_forgotten(facts):
 
 
 async def test_an_account_that_waits_keeps_its_line_whoever_comes_after(facts):
-    clock = Clock()
+    clock = StandingClock()
     paces = Paces(lambda: facts, clock)
     first = await wait_of(paces, account(0))
     for number in range(1, 50):

@@ -20,16 +20,11 @@ from relay.mail.tls_report import PolicyResults, TlsFault, TlsReport, write_tls_
 from relay.store.facts import Fact
 from relay.store.spool import SpoolError
 from relay.store.sqlite.spool import SqliteSpool
+from tests.stand_ins import StandingClock
 
 DAY = 86_400
+NOW = 20_000.0 * DAY + 3600
 OURS, OTHERS = "192.0.2.1", "198.51.100.7"
-
-
-class Clock:
-    at = 20_000.0 * DAY + 3600
-
-    def now(self) -> float:
-        return self.at
 
 
 def dmarc(*rows: tuple[str, int, str, str], name: str = "r1", domain: str = "shop.example") -> bytes:
@@ -67,7 +62,7 @@ def plain(document: bytes) -> bytes:
 
 @pytest.fixture
 async def spool(tmp_path) -> AsyncIterator[SqliteSpool]:
-    spool = SqliteSpool(tmp_path / "relay.db", worker="test.1.1", pid=1, clock=Clock())
+    spool = SqliteSpool(tmp_path / "relay.db", worker="test.1.1", pid=1, clock=StandingClock(NOW))
     await spool.start()
     yield spool
     await spool.stop()
@@ -76,7 +71,7 @@ async def spool(tmp_path) -> AsyncIterator[SqliteSpool]:
 @pytest.mark.parametrize("pack", [plain, gzip.compress, zipped])
 async def test_a_report_is_counted_once_however_often_it_comes(spool, pack) -> None:
     told: list[Event] = []
-    reports = ReceivedReports(lambda: spool.facts, Clock(), told.append)
+    reports = ReceivedReports(lambda: spool.facts, StandingClock(NOW), told.append)
     rows = [(OURS, 5, "pass", "none"), (OURS, 2, "fail", "reject"), (OTHERS, 3, "fail", "quarantine")]
     for _ in range(2):
         assert await reports.take(mail(pack(dmarc(*rows))), "shop", "shop.example", {OURS}) == 1
@@ -91,7 +86,7 @@ async def test_a_report_is_counted_once_however_often_it_comes(spool, pack) -> N
 async def test_a_report_about_tls_is_counted(spool) -> None:
     results = (PolicyResults("sts", (), (), 7, (TlsFault("certificate-expired", "", "", 2),)),)
     written = write_tls_report(TlsReport("Sender", "", "1", "shop.example", 0, 1, results))
-    reports = ReceivedReports(lambda: spool.facts, Clock(), lambda event: None)
+    reports = ReceivedReports(lambda: spool.facts, StandingClock(NOW), lambda event: None)
     await reports.take(mail(gzip.compress(written)), "shop", "shop.example", {OURS})
     ((_, counts),) = await days_of(spool.facts, "shop")
     assert (counts.tls_good, counts.tls_failed) == (7, 2)
@@ -103,7 +98,7 @@ async def test_all_policies_of_a_report_about_tls_are_counted_once(spool) -> Non
         PolicyResults("tlsa", (), (), 30, (TlsFault("validation-failure", "", "", 4),)),
     )
     written = write_tls_report(TlsReport("Sender", "", "1", "shop.example", 0, 1, results))
-    reports = ReceivedReports(lambda: spool.facts, Clock(), lambda event: None)
+    reports = ReceivedReports(lambda: spool.facts, StandingClock(NOW), lambda event: None)
     for _ in range(2):
         assert await reports.take(mail(written), "shop", "shop.example", {OURS}) == 1
     ((_, counts),) = await days_of(spool.facts, "shop")
@@ -113,7 +108,7 @@ async def test_all_policies_of_a_report_about_tls_are_counted_once(spool) -> Non
 async def test_a_report_about_tls_counts_for_its_day_whenever_it_comes(spool) -> None:
     results = (PolicyResults("sts", (), (), 7),)
     written = write_tls_report(TlsReport("Sender", "", "1", "shop.example", 19_998 * DAY, 19_999 * DAY, results))
-    clock = Clock()
+    clock = StandingClock(NOW)
     reports = ReceivedReports(lambda: spool.facts, clock, lambda event: None)
     for _ in range(2):
         await reports.take(mail(written), "shop", "shop.example", {OURS})
@@ -124,7 +119,7 @@ async def test_a_report_about_tls_counts_for_its_day_whenever_it_comes(spool) ->
 
 async def test_what_is_more_than_can_be_kept_of_a_day_is_not_taken(spool, monkeypatch) -> None:
     monkeypatch.setattr(received_reports, "MOST_SEEN", 2)
-    reports = ReceivedReports(lambda: spool.facts, Clock(), lambda event: None)
+    reports = ReceivedReports(lambda: spool.facts, StandingClock(NOW), lambda event: None)
     for name in ("r1", "r2"):
         await reports.take(mail(dmarc((OURS, 1, "pass", "none"), name=name)), "shop", "shop.example", {OURS})
     with pytest.raises(ValueError, match="more than 2 reports"):
@@ -152,7 +147,7 @@ class Contended:
 
 
 async def test_a_report_that_cannot_be_counted_now_is_not_taken_for_counted(spool) -> None:
-    reports = ReceivedReports(lambda: Contended(spool.facts), Clock(), lambda event: None)
+    reports = ReceivedReports(lambda: Contended(spool.facts), StandingClock(NOW), lambda event: None)
     with pytest.raises(SpoolError):
         await reports.take(mail(dmarc((OURS, 1, "pass", "none"))), "shop", "shop.example", {OURS})
     ((_, counts),) = await days_of(spool.facts, "shop")
@@ -167,7 +162,7 @@ async def test_a_worker_killed_after_counting_leaves_the_rest_of_its_work_to_ano
     def die(_: Event) -> None:
         raise Killed
 
-    clock = Clock()
+    clock = StandingClock(NOW)
     killed = ReceivedReports(lambda: spool.facts, clock, die)
     octets = mail(dmarc((OURS, 2, "fail", "none")))
     with pytest.raises(Killed):
@@ -211,7 +206,7 @@ async def test_a_worker_killed_after_counting_leaves_the_rest_of_its_work_to_ano
     ],
 )
 async def test_what_is_no_report_about_the_company_is_not_taken(spool, octets, reason) -> None:
-    reports = ReceivedReports(lambda: spool.facts, Clock(), lambda event: None)
+    reports = ReceivedReports(lambda: spool.facts, StandingClock(NOW), lambda event: None)
     with pytest.raises(ValueError, match=reason):
         await reports.take(octets, "shop", "shop.example", {OURS})
     assert await days_of(spool.facts, "shop") == []
@@ -223,7 +218,7 @@ async def troubles_of(spool) -> list[tuple[str, str, str]]:
 
 
 async def test_the_company_is_told_when_others_send_much_in_its_name(spool) -> None:
-    reports = ReceivedReports(lambda: spool.facts, Clock(), lambda event: None)
+    reports = ReceivedReports(lambda: spool.facts, StandingClock(NOW), lambda event: None)
     rows = [(OTHERS, 6, "fail", "none"), (OTHERS, 2, "fail", "reject"), ("2001:db8::1", 1, "fail", "none")]
     fine = [(OTHERS, 900, "pass", "none"), (OURS, 900, "fail", "none")]
     await reports.take(mail(dmarc(*rows, *fine)), "shop", "shop.example", {OURS})
@@ -233,14 +228,14 @@ async def test_the_company_is_told_when_others_send_much_in_its_name(spool) -> N
 
 
 async def test_a_report_can_put_no_words_into_a_notice(spool) -> None:
-    reports = ReceivedReports(lambda: spool.facts, Clock(), lambda event: None)
+    reports = ReceivedReports(lambda: spool.facts, StandingClock(NOW), lambda event: None)
     octets = dmarc((OTHERS, 50, "fail", "none")).replace(b"Receiver", b"Pay at evil.example")
     await reports.take(mail(octets), "", "shop.example", {OURS})
     assert await troubles_of(spool) == [(" sent-by-others", "shop.example", f"{OTHERS} (50)")]
 
 
 async def test_old_reports_are_forgotten(spool) -> None:
-    clock = Clock()
+    clock = StandingClock(NOW)
     reports = ReceivedReports(lambda: spool.facts, clock, lambda event: None)
     await reports.take(mail(dmarc()), "shop", "shop.example", {OURS})
     clock.at += 91 * DAY

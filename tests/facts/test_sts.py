@@ -19,18 +19,11 @@ from relay.sandbox.dns_server import DnsServer
 from relay.sandbox.zones import FaultKind, Zones
 from relay.store.spool import SpoolError
 from relay.store.sqlite.spool import SqliteSpool
+from tests.stand_ins import StandingClock
 
 BANK = "bank.example"
 DAY = 86_400.0
 POLICY = b"version: STSv1\nmode: enforce\nmx: mx1.bank.example\nmax_age: 604800\n"
-
-
-@dataclass
-class Clock:
-    at: float = 1_000_000.0
-
-    def now(self) -> float:
-        return self.at
 
 
 @dataclass
@@ -39,7 +32,7 @@ class Place:
 
     dns: DnsServer
     spool: SqliteSpool
-    clock: Clock
+    clock: StandingClock
     document: bytes | StsFetchError = POLICY
     asked: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -65,7 +58,7 @@ class Place:
 
 @pytest.fixture
 async def place(tmp_path) -> AsyncIterator[Place]:
-    clock = Clock()
+    clock = StandingClock(1_000_000.0)
     spool = SqliteSpool(tmp_path / "relay.db", worker="test.1.1", pid=1, clock=clock)
     await spool.start()
     async with DnsServer(Zones(ttl=300)) as dns:

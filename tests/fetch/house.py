@@ -10,7 +10,6 @@ from relay.config.sealing import SealingKeys
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.dns import Resolver
-from relay.events import Event, EventType
 from relay.fetch.attendant import Fetching
 from relay.fetch.fetcher import Fetcher
 from relay.fetch.ledger import MAILBOX, MailboxState, history
@@ -19,6 +18,7 @@ from relay.mail.address import Address
 from relay.policy.company import Company, FastInput, Mailbox, SecretKind, SecretRef
 from relay.store.sqlite.spool import SqliteSpool
 from tests.peers.mailboxes import HOST, PASSWORD, Mailboxes
+from tests.stand_ins import Sink
 
 from .fast_input import FastInputApi
 
@@ -34,19 +34,6 @@ class MovingClock:
 
     def now(self) -> float:
         return self._clock.now() + self.ahead
-
-
-class Sink:
-    """Remembers events."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
-
-    def of(self, kind: EventType) -> list[Event]:
-        return [event for event in self.events if event.type is kind]
 
 
 class House:

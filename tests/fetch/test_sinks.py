@@ -26,8 +26,9 @@ from relay.policy.signature import sign
 from relay.policy.upload import Verdict
 from relay.store.spool import Origin, SpoolFull
 from relay.store.sqlite.spool import SqliteSpool
+from tests.stand_ins import Sink
 
-from .house import MovingClock, Sink
+from .house import MovingClock
 
 
 @pytest.mark.parametrize("letter", ["a", "é", "請", "𠀀"])

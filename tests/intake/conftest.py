@@ -6,13 +6,14 @@ import pytest
 
 from relay.intake.logins import Logins
 from relay.store.sqlite.spool import SqliteSpool
+from tests.stand_ins import StandingClock
 
-from .front import Front, StandingClock
+from .front import NOW, Front
 
 
 @pytest.fixture
 async def spool(tmp_path) -> AsyncIterator[SqliteSpool]:
-    spool = SqliteSpool(tmp_path / "relay.db", worker="test.1.1", pid=1, clock=StandingClock())
+    spool = SqliteSpool(tmp_path / "relay.db", worker="test.1.1", pid=1, clock=StandingClock(NOW))
     await spool.start()
     yield spool
     await spool.stop()

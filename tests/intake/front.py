@@ -9,7 +9,6 @@ from relay.config.keyring import Active, Keyring
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.dns import Answer, Resolver, Status
-from relay.events import Event, EventType
 from relay.facts.addresses import Addresses
 from relay.facts.dead_addresses import DeadAddresses
 from relay.facts.homes import Homes
@@ -29,6 +28,7 @@ from relay.mail.reply import Reply
 from relay.policy.company import Company
 from relay.store.spool import Entry, Message
 from relay.store.sqlite.spool import SqliteSpool
+from tests.stand_ins import Sink, StandingClock
 
 DOMAIN = "my.relay.example"
 DAY = 86400
@@ -40,29 +40,6 @@ HASH = "$argon2id$v=19$m=19456,t=2,p=1$k8By6jnQwUZ5aMEXp5voYA$CJq3yEHpIPp9x0ZGx8
 BAKERY = Company("bakery", "Bakery", Address("info", "bakery.example"), "Bakery")
 GARAGE = Company("garage", "Garage", Address("info", "garage.example"), "garage")
 MAIL = b"From: Web <web@app.example>\r\nDate: Thu, 1 Jan 2026 10:00:00 +0100\r\nMessage-ID: <1@app>\r\n\r\nHello\r\n"
-
-
-class StandingClock:
-    """A clock that only goes on when told."""
-
-    def __init__(self, at: float = NOW) -> None:
-        self.at = at
-
-    def now(self) -> float:
-        return self.at
-
-
-class Sink:
-    """Remembers events."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
-
-    def of(self, kind: EventType) -> list[Event]:
-        return [event for event in self.events if event.type is kind]
 
 
 class Outbox:
@@ -127,7 +104,7 @@ class Front:
     def __init__(self, spool: SqliteSpool, logins: Logins) -> None:
         self.spool = spool
         self.logins = logins
-        self.clock = StandingClock()
+        self.clock = StandingClock(NOW)
         self.sink = Sink()
         self.outbox = Outbox()
         self.receiving = Receiving()

@@ -8,7 +8,6 @@ from typing import Any
 from relay.config.keyring import Active, Keyring
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
-from relay.events import Event
 from relay.facts.addresses import Addresses
 from relay.facts.troubles import Troubles
 from relay.mail.address import Address
@@ -16,6 +15,7 @@ from relay.notices.courier import Courier, Posting
 from relay.policy.company import Company, IdentityKind, Language, Otherwise
 from relay.store.spool import Entry, Origin, Selection
 from relay.store.sqlite.spool import SqliteSpool
+from tests.stand_ins import Sink, StandingClock
 
 DAY = 86400
 NOW = 20_000.0 * DAY + 3600
@@ -29,26 +29,6 @@ GARAGE = Company(
     identity=IdentityKind.OWN_DOMAIN,
     otherwise=Otherwise.HOLD,
 )
-
-
-class StandingClock:
-    """A clock that only goes on when told."""
-
-    def __init__(self, at: float = NOW) -> None:
-        self.at = at
-
-    def now(self) -> float:
-        return self.at
-
-
-class Sink:
-    """Remembers events."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
 
 
 class House:

@@ -21,8 +21,9 @@ from relay.notices.tls_reports import TlsReports
 from relay.sandbox.dns_server import DnsServer
 from relay.sandbox.zones import FaultKind, Zones
 from relay.store.spool import Selection, SpoolError
+from tests.stand_ins import StandingClock
 
-from .house import DAY, House, StandingClock
+from .house import DAY, House
 
 BANK = "bank.example"
 NONE, STS = Policy("no-policy-found"), Policy("sts", ("version: STSv1",), ("mx.bank.example",))

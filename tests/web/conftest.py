@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from relay.store.sqlite.spool import SqliteSpool
+from tests.stand_ins import StandingClock
 
-from .house import House, StandingClock
+from .house import House
 
 
 @pytest.fixture

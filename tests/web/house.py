@@ -11,7 +11,6 @@ from starlette.routing import BaseRoute
 from relay.config.keyring import Active, Keyring
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
-from relay.events import Event, EventType
 from relay.facts.addresses import Addresses
 from relay.intake.guard import GuardWorld, LoginGuard
 from relay.intake.limits import Guesses
@@ -25,8 +24,8 @@ from relay.web.api import Api
 from relay.web.confirm import ConfirmPage
 from relay.web.pages import Pages
 from relay.web.throttle import Counts
+from tests.stand_ins import Sink, StandingClock
 
-NOW = 1_800_000_000.0
 PASSWORD = "the password of the tests"
 SECRET = b"the secret of the tests"
 BAKERY = Company("bakery", "Bakery <Peeters> & Sons", Address("info", "bakery.example"), "bakery")
@@ -37,29 +36,6 @@ GARAGE = Company("garage", "Garage", Address("info", "garage.example"), "garage"
 def logins() -> Logins:
     """Shared: its hashes take their time."""
     return Logins()
-
-
-class StandingClock:
-    """A clock that only goes on when told."""
-
-    def __init__(self, at: float = NOW) -> None:
-        self.at = at
-
-    def now(self) -> float:
-        return self.at
-
-
-class Sink:
-    """Remembers events."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
-
-    def of(self, kind: EventType) -> list[Event]:
-        return [event for event in self.events if event.type is kind]
 
 
 def make_settings(**changes: Any) -> Settings:

@@ -9,8 +9,9 @@ from relay.events import EventType
 from relay.intake.tally import Share, Tallies, make_memory
 from relay.store.spool import SpoolError
 from relay.web.throttle import Counts, Throttle, client_of
+from tests.stand_ins import StandingClock
 
-from .house import PASSWORD, House, StandingClock
+from .house import PASSWORD, House
 
 
 async def test_an_app_learns_who_it_is_and_for_whom_it_may_send(house: House):

@@ -8,8 +8,9 @@ from relay.mail.envelope import Envelope, Recipient
 from relay.store.spool import Acceptance, Message, Origin
 from relay.web import events as events_module
 from relay.web.events import event_routes
+from tests.stand_ins import NOW
 
-from .house import NOW, PASSWORD, House
+from .house import PASSWORD, House
 
 
 async def put(house: House, queue_id: str, app: str, kinds: int = 1) -> None:
