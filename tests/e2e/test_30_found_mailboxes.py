@@ -91,6 +91,8 @@ async def test_an_address_and_a_password_are_enough(
     server = (await status(relay))["server"]
     assert isinstance(server, dict)
     assert (server["host"], server["source"]) == (f"imap.{DOMAIN}", f"SRV records of {DOMAIN}")
+    foreseen = (await relay.command("mailbox", "dry-run", SLUG, "--since", "2000-01-01", "--json")).json
+    assert [each["fate"] for each in foreseen] == ["known"]
     assert relay.events("fault") == []
 
 
