@@ -141,6 +141,7 @@ class Worker:
                     tasks.create_task(self._every(_EXPIRE, self._watch_certificate)),
                     tasks.create_task(self._every(_EXPIRE, self._dispatcher.policies.tidy)),
                     tasks.create_task(self._every(_EXPIRE, self._dispatcher.reports.tidy)),
+                    tasks.create_task(self._every(_EXPIRE, self._dispatcher.idle_tokens.renew)),
                     tasks.create_task(self._every(_COUNTED, self._dispatcher.tls_results.flush)),
                     tasks.create_task(self._every(_REPORTS, self._tls_reports.send_due)),
                     tasks.create_task(self._every(_HELD, self._dispatcher.release_held, now=self._release_now)),

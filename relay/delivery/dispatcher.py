@@ -31,6 +31,7 @@ from relay.facts.dead_addresses import DeadAddresses
 from relay.facts.domains import DomainFacts
 from relay.facts.door import Door
 from relay.facts.homes import Homes
+from relay.facts.idle_tokens import IdleTokens
 from relay.facts.paces import Paces
 from relay.facts.received_reports import ReceivedReports
 from relay.facts.sts import StsPolicies, fetch_with
@@ -76,6 +77,7 @@ class Dispatcher:
         self.planner = Planner(sending.active, facts)
         http = HttpClient(sending.resolver)
         tokens = Tokens(sending.active, lambda: sending.spool.facts, http, sending.clock)
+        self.idle_tokens = IdleTokens(sending.active, lambda: sending.spool.facts, tokens, sending.clock)
         self.reports = ReceivedReports(lambda: sending.spool.facts, sending.clock, sending.events.emit)
         self._reports_in = ReportsIn(sending.active, sending.spool, self.reports)
         self.policies = StsPolicies(

@@ -33,6 +33,7 @@ from relay.store.spool import SpoolError
 
 KIND = "token"
 _AHEAD = 300.0  # renewed when less than this is left of its life, or half of it
+_IDLE = 30 * 86400.0  # due for `idle_tokens` when nobody has renewed it for so long
 _CLAIM = 60.0  # how long the others leave a renewal to the worker that began it; longer than a request may take
 _LOOK_AGAIN = 0.2
 _CAPS = Caps(seconds=20.0, octets=64 * 1024)
@@ -109,7 +110,7 @@ class Tokens:
         while True:
             fact, kept = await self._read(account, oauth2)
             wanted = self._with(replace(kept, settings=self._settings_of(account, oauth2)), issued)
-            if await self._write(fact, wanted, oauth2) is not None:
+            if await self._write(self._in_use(fact, oauth2), wanted, oauth2) is not None:
                 self._known.pop(fact_key(account), None)
                 return
 
@@ -196,7 +197,7 @@ class Tokens:
         return wanted
 
     async def _keep(self, account: Account, oauth2: OAuth2, claimed: Fact, wanted: _Kept) -> None:
-        while await self._write(claimed, wanted, oauth2) is None:
+        while await self._write(self._in_use(claimed, oauth2), wanted, oauth2) is None:
             # Nobody but us may renew now; whatever changed meanwhile is older than what the issuer has just said.
             found = await self._facts().get(KIND, fact_key(account))
             claimed = found or Fact(KIND, fact_key(account), {})
@@ -212,6 +213,10 @@ class Tokens:
             renew=expires - min(_AHEAD, issued.lasts / 2),
             claimed_until=0.0,
         )
+
+    def _in_use(self, fact: Fact, oauth2: OAuth2) -> Fact:
+        """The fact of tokens that were just had; only those by consent can die of not being used."""
+        return replace(fact, due=self._clock.now() + _IDLE if oauth2.grant is Grant.REFRESH_TOKEN else None)
 
     def _is_fresh(self, kept: _Kept, settings: str) -> bool:
         return bool(kept.access) and kept.settings == settings and self._clock.now() < kept.renew

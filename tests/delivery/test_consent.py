@@ -1,5 +1,6 @@
 """A company's consent: by device code and by page, with mail that waits for it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
@@ -7,13 +8,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from relay.facts.consenting import ConsentError, Consenting
+from relay.facts.issuing import Issued
 from relay.http import HttpClient
 from relay.policy.company import Mailbox, OAuth2, SecretKind, SecretRef, Server
 from relay.sandbox.certificates import Authority
 from relay.sandbox.scripted_peer import Say, Script, ScriptedPeer
 from relay.store.spool import State
 
-from .house import DOMAIN, House, with_server
+from .house import BAKERY, DAY, DOMAIN, House, with_server
 from .issuer import Issuer
 
 EHLO = Say("250-peer.example\r\n250-STARTTLS\r\n250 AUTH XOAUTH2")
@@ -118,6 +120,38 @@ async def test_a_token_had_elsewhere_needs_no_consent(house, server, tmp_path):
     mine = replace(server, oauth2=replace(server.oauth2, refresh_token=elsewhere))
     other = replace(server, username="other@own.example")
     assert await consenting(house).choose((mine, other)) == other
+
+
+async def test_a_consent_that_nobody_uses_is_kept_alive_by_one_worker(house, issuer, server):
+    await house.tokens().consented(server, Issued("access-0", 3600.0, "refresh-0"))
+    workers = [house.dispatcher, house.make_dispatcher()]
+    for days, asked in ((29, 0), (2, 1), (29, 1), (2, 2)):
+        house.clock.at += days * DAY
+        await asyncio.gather(*(worker.idle_tokens.renew() for worker in workers))
+        assert len(issuer.asked) == asked
+    assert await house.spool.facts.list("trouble") == []
+
+
+async def test_a_consent_that_has_ended_is_told_before_mail_waits_for_it(house, issuer, server):
+    await house.tokens().consented(server, Issued("access-0", 3600.0, "refresh-0"))
+    house.clock.at += 31 * DAY
+    issuer.answer = (503, b"later")
+    await house.dispatcher.idle_tokens.renew()
+    assert await house.spool.facts.list("trouble") == []
+    house.clock.at += DAY
+    issuer.valid, issuer.answer = None, None
+    await house.dispatcher.idle_tokens.renew()
+    (told,) = await house.spool.facts.list("trouble")
+    assert told.key == "own consent-needed"
+    assert told.value["details"]["about"] == "info@own.example at smtp.own.example"
+
+
+async def test_an_account_that_nobody_has_any_more_is_left_alone(house, issuer, server):
+    await house.tokens().consented(server, Issued("access-0", 3600.0, "refresh-0"))
+    house.configure(BAKERY)
+    house.clock.at += 31 * DAY
+    await house.dispatcher.idle_tokens.renew()
+    assert issuer.asked == []
 
 
 async def test_an_issuer_that_gives_no_code_is_said(house, issuer, server):
