@@ -1,7 +1,6 @@
 """The program of one worker process: an event loop, the signals, and the pipes to its parent."""
 
 import asyncio
-import ctypes
 import os
 import signal
 import sys
@@ -12,11 +11,8 @@ import uvloop
 
 from relay.app import ConfigTrouble, Worker, WorkerName
 from relay.log import set_up_log
+from relay.malloc import give_memory_back
 from relay.supervisor import EX_CONFIG
-
-# Parameters of glibc's mallopt(3), and what they are set to: octets, octets, and a number.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_MALLOC = {_M_TRIM_THRESHOLD: 4 * 1024 * 1024, _M_MMAP_THRESHOLD: 1024 * 1024, _M_ARENA_MAX: 2}
 
 
 def work(config: Path, name: str, lifeline: int, notices: int) -> int:
@@ -30,17 +26,6 @@ def work(config: Path, name: str, lifeline: int, notices: int) -> int:
     # Between getting the GIL and giving it up again lie system calls of the store's thread: let it have its turn.
     sys.setswitchinterval(0.0005)
     return uvloop.run(_run(config, name, lifeline, notices))
-
-
-def give_memory_back() -> None:
-    """Have the C library give back what is free, before any thread or large block is there. No other library needs it.
-
-    By itself, glibc keeps ever more for later with each large block that it has seen freed, and that for every thread.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for parameter, value in _MALLOC.items():
-            mallopt(parameter, value)
 
 
 async def _run(config: Path, name: str, lifeline: int, notices: int) -> int:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -63,14 +63,32 @@ class Worker:
     @property
     def rss(self) -> int:
         """Octets in memory."""
-        text = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
-        return next(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Rss:"))
+        return _memory(self.process.pid, "Rss:")
+
+    @property
+    def readers(self) -> int:
+        """Octets in memory of the processes that read mails, and of what they are forked from; shared ones once."""
+        programs = _children(self.process.pid)
+        return sum(_memory(pid, "Pss:") for program in programs for pid in (program, *_children(program)))
 
     @property
     def cpu(self) -> float:
         """Seconds of computing so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _children(pid: int) -> list[int]:
+    with suppress(OSError):
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def _memory(pid: int, what: str) -> int:
+    with suppress(OSError):  # it has gone meanwhile
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        return next(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith(what))
+    return 0
 
 
 @asynccontextmanager
@@ -181,7 +199,7 @@ async def fetch(place: Path, dovecot: Mailboxes, options: argparse.Namespace) ->
     """Fetching mails with a large PDF each, beside getmail, which only stores them."""
     shutil.copy(dovecot.ca, place / "ca.pem")
     getmail = await _getmail(place)
-    ours, theirs, most = [], [], 0
+    ours, theirs, most, readers = [], [], 0, 0
     for turn in range(options.rounds):
         boxes = {f"full{turn}.{number}": (f"full{turn}.{number}", dovecot.port) for number in range(FULL)}
         settings = {"at_once": 32, "per_host": 32}
@@ -197,10 +215,11 @@ async def fetch(place: Path, dovecot: Mailboxes, options: argparse.Namespace) ->
             before = running.rss
             while sum(said.get("event") == "uploaded" for said in running.said) < options.mails:
                 await asyncio.sleep(0.1)
-                most = max(most, running.rss - before)
+                most, readers = max(most, running.rss - before), max(readers, running.readers)
             done = next(said for said in reversed(running.said) if said.get("event") == "uploaded")
         ours.append(done["at"] - ready["at"] - PAUSE)
-    return {"mails": options.mails, **_beside(ours, theirs), "relay MiB more": round(most / 2**20)}
+    return {"mails": options.mails, **_beside(ours, theirs), "relay MiB more": round(most / 2**20),
+            "readers MiB": round(readers / 2**20)}  # fmt: skip
 
 
 async def _getmail(place: Path) -> Getmail:

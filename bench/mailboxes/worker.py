@@ -26,6 +26,7 @@ from relay.fetch.fetcher import Fetcher
 from relay.fetch.ledger import MAILBOX, MailboxState
 from relay.http import HttpClient
 from relay.mail.address import Address
+from relay.malloc import give_memory_back
 from relay.policy.company import Company, Mailbox, SecretKind, SecretRef
 from relay.store.sqlite.spool import SqliteSpool
 
@@ -99,4 +100,7 @@ async def count_looked(spool: SqliteSpool, since: float) -> int:
 
 
 if __name__ == "__main__":
+    # As `relay.worker` does.
+    give_memory_back()
+    sys.setswitchinterval(0.0005)
     uvloop.run(main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))

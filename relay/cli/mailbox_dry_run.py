@@ -65,13 +65,13 @@ async def _foresee(slug: str, mailbox: "Mailbox", active: "Active", since: "date
     from relay.facts.unstored import Unstored
     from relay.facts.whereabouts import Finder
     from relay.fetch.ledger import MAILBOX, Ledger, MailboxState
-    from relay.fetch.reader import Reader
+    from relay.fetch.reader import one_reader
     from relay.fetch.rehearsal import Rehearsal
     from relay.http import HttpClient
     from relay.incoming.returned import SentMail
     from relay.store.open import visit_spool
 
-    settings, clock, reader = active.snapshot.settings, SystemClock(), Reader()
+    settings, clock = active.snapshot.settings, SystemClock()
     resolver = resolver_of(settings)
     spool = visit_spool(settings.store, clock=clock)
     await spool.start()
@@ -89,12 +89,12 @@ async def _foresee(slug: str, mailbox: "Mailbox", active: "Active", since: "date
                 if since is None:
                     return []
             sent = SentMail(lambda: active, spool)
-            rehearsal = Rehearsal(mailbox, settings.mailboxes, Ledger(spool.facts, slug), reader, sent)
-            return [each async for each in rehearsal.run(session, since=since, beyond=state.uid)]
+            async with one_reader() as reader:
+                rehearsal = Rehearsal(mailbox, settings.mailboxes, Ledger(spool.facts, slug), reader, sent)
+                return [each async for each in rehearsal.run(session, since=since, beyond=state.uid)]
         finally:
             await session.close()
     finally:
-        await reader.close()
         await spool.stop()
 
 

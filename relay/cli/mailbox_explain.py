@@ -49,13 +49,10 @@ def explain(
 
 
 async def _read(mail: bytes) -> "Contents":
-    from relay.fetch.reader import Reader
+    from relay.fetch.reader import one_reader
 
-    reader = Reader()
-    try:
+    async with one_reader() as reader:
         return await reader.read(mail)
-    finally:
-        await reader.close()
 
 
 def _print(contents: "Contents", judgement: "Judgement") -> None:

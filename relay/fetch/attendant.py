@@ -28,7 +28,7 @@ from relay.fetch.hold import READING, WATCHING, Hold, LostHoldError
 from relay.fetch.hosts import Hosts
 from relay.fetch.maildesk import SinkError
 from relay.fetch.outbox import Outbox
-from relay.fetch.reader import Reader
+from relay.fetch.reader import Readers
 from relay.fetch.sinks.choice import Sinks
 from relay.fetch.sinks.offer import Sink
 from relay.fetch.unable import Unable
@@ -105,7 +105,7 @@ class Attendant:
         tokens = Tokens(fetching.active, lambda: fetching.spool.facts, fetching.client, fetching.clock)
         finder = Finder.over(fetching.resolver, fetching.client, lambda: fetching.spool.facts, fetching.clock)
         self._door = Door(fetching.active, fetching.resolver, tokens, finder)
-        self._reader = Reader()
+        self._readers = Readers()
         outbox = Outbox(fetching.active, fetching.spool, fetching.clock, fetching.events)
         known = Addresses(fetching.active, fetching.spool, fetching.clock)
         self._unable = Unable(outbox, known.is_confirmed)
@@ -181,8 +181,8 @@ class Attendant:
             self._watched[slug][1].cut()
 
     async def close(self) -> None:
-        """Let go of the child that reads."""
-        await self._reader.close()
+        """Let go of the program that reads."""
+        await self._readers.close()
 
     @property
     def _active(self) -> Active:
@@ -222,17 +222,18 @@ class Attendant:
     async def _visit(self, hold: Hold, session: ImapSession, company: Company, mailbox: Mailbox, sink: Sink) -> bool:
         fetching = self._fetching
         hold.length = READING
-        tools = Tools(
-            fetching.active,
-            fetching.spool.facts,
-            fetching.clock,
-            fetching.events,
-            self._reader,
-            self._bodies,
-            self._unable,
-            self._returns,
-        )
-        return await Visit(tools, company, mailbox, sink, hold).run(session)
+        with self._readers.new() as reader:
+            tools = Tools(
+                fetching.active,
+                fetching.spool.facts,
+                fetching.clock,
+                fetching.events,
+                reader,
+                self._bodies,
+                self._unable,
+                self._returns,
+            )
+            return await Visit(tools, company, mailbox, sink, hold).run(session)
 
     async def _watch(self, hold: Hold, session: ImapSession, host: str) -> None:
         """Read what comes, whenever it comes. Ends by letting the mailbox go, or with what `attend` knows."""

@@ -1,10 +1,11 @@
 """What the child that reads mails and its parent say to each other: a mail there, facts and octets back.
 
-A frame is a length of eight octets and so much content. What comes back is JSON, a line feed, and the octets of the
-parts one after the other: data that cannot run.
+Each begins with a head that says how long it is. What comes back is JSON, a line feed, and the octets of the parts one
+after the other: data that cannot run.
 """
 
 import json
+import struct
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -13,7 +14,9 @@ from relay.mail.bounce import Bounce, Bounced
 from relay.mail.report import Action
 from relay.policy.invoice.facts import Business, Flaw, Kind, MailFacts, Paper, Part
 
-LENGTH = 8
+# The heads: how many octets a mail has, and an answer, which says before that whether it is the child's last.
+MAIL, READ = struct.Struct(">Q"), struct.Struct(">?Q")
+MOST_ANSWER = 256 * 1024 * 1024
 # How long one mail may take to read.
 MOST_SECONDS = 30
 

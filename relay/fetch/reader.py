@@ -1,23 +1,90 @@
-"""Has mails read in child processes, and gets plain values back, whatever the mails do to them."""
+"""Has mails read in other processes, and gets plain values back, whatever the mails do to them."""
 
 import asyncio
 import contextlib
+import os
+import signal
+import socket
 import sys
+from collections.abc import AsyncIterator, Iterator
 
-from relay.fetch.frames import LENGTH, MOST_SECONDS, Contents, read_contents
+from relay.fetch.frames import MAIL, MOST_ANSWER, MOST_SECONDS, READ, Contents, read_contents
 from relay.policy.invoice.facts import Flaw, Kind, MailFacts, Part
 
 _PATIENCE = MOST_SECONDS + 15.0
-# One reads while the other one is handed a mail, or is slow with one.
-_CHILDREN = 2
+# One reads while another one is handed a mail, or is slow with one.
+_AT_ONCE = 2
+# What a mail did to its reader ends there at the latest.
+_MOST_MAILS = 50
+
+
+class Readers:
+    """Gives a reader to everybody who looks at a mailbox.
+
+    They are forked from one program (`relay.fetch.child`), which is started when it is first needed.
+    """
+
+    def __init__(self) -> None:
+        self.turns = asyncio.Semaphore(_AT_ONCE)
+        self._starting = asyncio.Lock()
+        self._program: asyncio.subprocess.Process | None = None
+        self._orders: socket.socket | None = None
+
+    @contextlib.contextmanager
+    def new(self) -> Iterator["Reader"]:
+        """A reader for the mails of one mailbox."""
+        reader = Reader(self)
+        try:
+            yield reader
+        finally:
+            reader.close()
+
+    async def fork(self) -> socket.socket:
+        """A connection to a new process that reads mails. Raises OSError."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                async with self._starting:
+                    socket.send_fds(await self._listening(), [b"+"], [theirs.fileno()])
+            except BaseException:
+                ours.close()
+                raise
+        ours.settimeout(0)
+        return ours
+
+    async def close(self) -> None:
+        """End all of it at once."""
+        program, self._program = self._program, None
+        if self._orders is not None:
+            self._orders.close()
+        if program is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
+            await program.wait()
+
+    async def _listening(self) -> socket.socket:
+        """What the program takes orders by, once it runs."""
+        if self._orders is None or self._program is None or self._program.returncode is not None:
+            await self.close()
+            self._orders, theirs = socket.socketpair()
+            with theirs:
+                self._program = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-I", "-m", "relay.fetch.child"),
+                    stdin=theirs.fileno(),
+                    stdout=asyncio.subprocess.DEVNULL,
+                    env={},
+                    start_new_session=True,
+                )
+        return self._orders
 
 
 class Reader:
-    """A few children, each of which reads one mail after the other. Started when they are first needed."""
+    """Reads the mails of one mailbox, one after the other, in a process that reads no other mailbox's."""
 
-    def __init__(self) -> None:
-        self._free = [_Child() for _ in range(_CHILDREN)]
-        self._turns = asyncio.Semaphore(_CHILDREN)
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+        self._line: socket.socket | None = None
+        self._count = 0
 
     async def read(self, mail: bytes) -> Contents:
         """The facts about a mail.
@@ -25,69 +92,62 @@ class Reader:
         A mail that cannot be read within the limits has one part, with a flaw that says so.
 
         Raises:
-            OSError: no child can be started.
+            OSError: no process can be started.
         """
-        async with self._turns:
-            # The last one that was put back: the others are not started as long as one does.
-            child = self._free.pop()
-            try:
-                answer = await child.read(mail)
-            finally:
-                self._free.append(child)
+        async with self._readers.turns:
+            if self._line is None:
+                self._line, self._count = await self._readers.fork(), 0
+            answer = await self._ask(self._line, mail)
         try:
             return read_contents(answer)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return Contents(MailFacts("", "", (Part(0, Kind.MESSAGE, size=len(mail), flaw=Flaw.BURSTS),)))
 
-    async def close(self) -> None:
-        """End the children, when nothing is being read any more."""
-        async with contextlib.AsyncExitStack() as turns:
-            for _ in range(_CHILDREN):
-                await turns.enter_async_context(self._turns)
-            for child in self._free:
-                await child.end()
+    def close(self) -> None:
+        """Let the process go; the next mail is read by another one."""
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
 
-
-class _Child:
-    """One process, started anew whenever it is gone."""
-
-    def __init__(self) -> None:
-        self.process: asyncio.subprocess.Process | None = None
-
-    async def read(self, mail: bytes) -> bytes:
-        """What it answers; nothing when it does not survive, or takes too long. Raises OSError as `Reader.read`."""
+    async def _ask(self, line: socket.socket, mail: bytes) -> bytes:
+        """What the process answers; nothing when it does not survive, or takes too long."""
+        loop, is_last = asyncio.get_running_loop(), True
+        self._count += 1
         try:
             async with asyncio.timeout(_PATIENCE):
-                return await self._ask(mail)
+                await loop.sock_sendall(line, MAIL.pack(len(mail)))
+                await loop.sock_sendall(line, mail)
+                ends, size = READ.unpack(await _receive(line, READ.size))
+                if size > MOST_ANSWER:
+                    return b""
+                answer = bytes(await _receive(line, size))
+                is_last = ends or self._count >= _MOST_MAILS
+                return answer
         except (TimeoutError, EOFError, ConnectionError):
-            await self.end()
             return b""
-        except asyncio.CancelledError:
-            await self.end()
-            raise
+        finally:
+            if is_last:
+                self.close()
 
-    async def end(self) -> None:
-        """End it at once."""
-        process, self.process = self.process, None
-        if process is not None and process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
 
-    async def _ask(self, mail: bytes) -> bytes:
-        if self.process is None or self.process.returncode is not None:
-            self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-m", "relay.fetch.child"),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                env={},
-                start_new_session=True,
-            )
-        process = self.process
-        assert process.stdin is not None  # noqa: S101 -- asked for above
-        assert process.stdout is not None  # noqa: S101 -- as well
-        process.stdin.write(len(mail).to_bytes(LENGTH, "big"))
-        process.stdin.write(mail)
-        await process.stdin.drain()
-        length = await process.stdout.readexactly(LENGTH)
-        return await process.stdout.readexactly(int.from_bytes(length, "big"))
+@contextlib.asynccontextmanager
+async def one_reader() -> AsyncIterator[Reader]:
+    """A reader for whoever needs only one."""
+    readers = Readers()
+    try:
+        with readers.new() as reader:
+            yield reader
+    finally:
+        await readers.close()
+
+
+async def _receive(line: socket.socket, size: int) -> bytearray:
+    """So many octets. Raises OSError, EOFError."""
+    loop, data = asyncio.get_running_loop(), bytearray(size)
+    left = memoryview(data)
+    while left:
+        count = await loop.sock_recv_into(line, left)
+        if not count:
+            raise EOFError
+        left = left[count:]
+    return data

@@ -105,12 +105,14 @@ class Wire(asyncio.Protocol):
         """So many octets. Raises OSError."""
         if size > self._left:
             raise TooMuchError(f"the server wants to send {size} octets more")
-        data = bytearray()
-        while len(data) < size:
+        pieces: list[bytes] = []
+        left = size
+        while left:
             if not self._buffer:
                 await self._more(SILENCE)
-            data += self._take(min(size - len(data), len(self._buffer)))
-        return bytes(data)
+            pieces.append(self._take(min(left, len(self._buffer))))
+            left -= len(pieces[-1])
+        return b"".join(pieces)
 
     def close(self) -> None:
         """End the connection."""

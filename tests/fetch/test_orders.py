@@ -10,7 +10,7 @@ import pytest
 from relay.facts.door import Door
 from relay.fetch.ledger import Ledger, Stage, history, mails_named
 from relay.fetch.orders import ORDER, Order, Orders, Wish, wanted
-from relay.fetch.reader import Reader
+from relay.fetch.reader import one_reader
 from relay.fetch.rehearsal import Fate, Rehearsal
 from relay.incoming.returned import SentMail
 from relay.policy.company import After
@@ -207,14 +207,14 @@ async def test_a_rehearsal_says_what_would_become_of_each_mail_and_changes_nothi
     for each in (invoice(2), invoice(3, password="x"), mail(("logo.gif", b"GIF89a")), mail(text="Hello"), again):
         await house.put(each)
     state, before = await house.state(), await everything(house)
-    session, reader = await Door(lambda: house.active, None, None, None).open(house.company.mailbox), Reader()
+    session = await Door(lambda: house.active, None, None, None).open(house.company.mailbox)
     settings = house.active.snapshot.settings.mailboxes
     sent = SentMail(lambda: house.active, house.spool)
-    rehearsal = Rehearsal(house.company.mailbox, settings, Ledger(house.spool.facts, "bakery"), reader, sent)
-    new = [each async for each in rehearsal.run(session, since=None, beyond=state.uid)]
-    every = [each async for each in rehearsal.run(session, since=day(86400), beyond=0)]
+    async with one_reader() as reader:
+        rehearsal = Rehearsal(house.company.mailbox, settings, Ledger(house.spool.facts, "bakery"), reader, sent)
+        new = [each async for each in rehearsal.run(session, since=None, beyond=state.uid)]
+        every = [each async for each in rehearsal.run(session, since=day(86400), beyond=0)]
     await session.close()
-    await reader.close()
     assert [each.fate for each in new] == [Fate.TAKEN, Fate.PARKED, Fate.SKIPPED, Fate.SKIPPED, Fate.KNOWN]
     assert new[0].documents == ("factuur 2.pdf",)
     assert "password" in new[1].reason

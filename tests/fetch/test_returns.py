@@ -11,7 +11,7 @@ from relay.events import Event, EventType
 from relay.facts.dead_addresses import DeadAddresses
 from relay.facts.door import Door
 from relay.fetch.ledger import MAILBOX, Ledger
-from relay.fetch.reader import Reader
+from relay.fetch.reader import one_reader
 from relay.fetch.rehearsal import Fate, Rehearsal
 from relay.incoming.returned import SentMail
 from relay.mail.address import Address
@@ -234,13 +234,13 @@ async def test_only_what_fails_for_good_makes_an_address_dead(house, fields, kin
 
 async def test_a_dry_run_says_what_came_back_and_tells_nobody(house):
     await house.put(dsn(await sent(house)))
-    session, reader = await Door(lambda: house.active, None, None, None).open(house.company.mailbox), Reader()
+    session = await Door(lambda: house.active, None, None, None).open(house.company.mailbox)
     left = SentMail(lambda: house.active, house.spool)
     settings = house.active.snapshot.settings.mailboxes
-    rehearsal = Rehearsal(house.company.mailbox, settings, Ledger(house.spool.facts, "bakery"), reader, left)
-    (foreseen,) = [each async for each in rehearsal.run(session, since=None, beyond=0)]
+    async with one_reader() as reader:
+        rehearsal = Rehearsal(house.company.mailbox, settings, Ledger(house.spool.facts, "bakery"), reader, left)
+        (foreseen,) = [each async for each in rehearsal.run(session, since=None, beyond=0)]
     await session.close()
-    await reader.close()
     assert foreseen.fate is Fate.SKIPPED
     assert foreseen.reason == "bounce of mail id01 to anna@customer.example (address-gone)"
     assert await told(house) == []

@@ -9,7 +9,7 @@ import pytest
 # A large block that is freed makes glibc keep up to twice as much of what is freed later, in each thread's own heap.
 _THREAD = """
 import threading
-from relay.worker import give_memory_back
+from relay.malloc import give_memory_back
 
 def resident():
     with open("/proc/self/statm") as statm:
