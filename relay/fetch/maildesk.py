@@ -14,7 +14,7 @@ from relay.fetch.ledger import Ledger, MailRecord, Stage, Taken
 from relay.fetch.reader import Reader
 from relay.fetch.sinks.offer import Offer, Sink, file_of
 from relay.fetch.unable import Unable, Unusable
-from relay.imap.session import Head
+from relay.imap.heads import Head
 from relay.incoming.returned import Found, Returns, describe
 from relay.mail.bounce import Bounce
 from relay.policy.company import After, Company

@@ -11,7 +11,8 @@ from enum import StrEnum
 from relay.config.settings import Mailboxes
 from relay.fetch.ledger import Ledger, MailRecord
 from relay.fetch.reader import Reader
-from relay.imap.session import Head, ImapSession
+from relay.imap.heads import Head
+from relay.imap.session import ImapSession
 from relay.incoming.returned import SentMail, describe
 from relay.policy.company import Mailbox
 from relay.policy.invoice.identity import Acquaintance, recognise

@@ -24,7 +24,8 @@ from relay.fetch.reader import Reader
 from relay.fetch.sinks.offer import Sink
 from relay.fetch.unable import Unable
 from relay.imap.faults import MailboxError, MailboxFault
-from relay.imap.session import Head, ImapSession, Opened
+from relay.imap.heads import Head
+from relay.imap.session import ImapSession, Opened
 from relay.incoming.returned import Returns
 from relay.mail.laid import read_mark
 from relay.policy.company import After, Company, Mailbox

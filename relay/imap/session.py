@@ -1,49 +1,38 @@
 """One folder of one mailbox: what is in it, what is in a mail, and when something new comes.
 
 In charge of connecting to an address that was checked, of caps on what comes back, and of what servers do that they
-should not: everything ends in a MailboxError with a plain text, or in a value. The only place that knows IMAPClient,
-of which it uses what needs no connection.
+should not: everything ends in a MailboxError with a plain text, or in a value. With `heads` the only place that knows
+IMAPClient, of which they use what needs no connection.
 """
 
-import base64
-import hashlib
 import re
 import ssl
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date, datetime
 from time import monotonic
 from typing import Any
 
-from imapclient.exceptions import IMAPClientError
 from imapclient.imap_utf7 import encode
-from imapclient.response_parser import parse_fetch_response
 
 from relay.imap.dialogue import Answer, DeniedError, Dialogue, Response, word
 from relay.imap.faults import Login, MailboxError, MailboxFault, Place
-from relay.imap.wire import TooMuchError, Wire
-from relay.mail.laid import FIELD
-from relay.mail.message import HeaderError, parse_header
-from relay.policy.bearer import GIVE_UP, MECHANISMS, first_response
-from relay.policy.busy import read_busy
+from relay.imap.heads import HEAD, Head, read_fetch, read_head, received_at, with_structure
+from relay.imap.login import log_in
+from relay.imap.plainly import plainly
+from relay.imap.wire import Wire
 from relay.policy.company import After
-from relay.policy.kind import may_be_bounce
 
 KEYWORD = "$FastInput"
-_SMALL_TEXT = 64 * 1024
-# The header and two such texts, plain and HTML: a larger mail holds something else.
-_MOST_TEXT = 160 * 1024
 # What a server may say in one piece beside a mail: structures, lists.
 _MOST_ASIDE = 4 * 1024 * 1024
+# So many mails are asked for their times at once.
 _MOST_TIMES = 500
-_FIELDS = b"BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT RELAY-LAID)]"
-_HEAD = b"RFC822.SIZE INTERNALDATE " + _FIELDS
 _EXISTS = re.compile(rb"([0-9]{1,10}) EXISTS", re.IGNORECASE)
 _EXPUNGE = re.compile(rb"[0-9]{1,10} EXPUNGE", re.IGNORECASE)
 _FETCH = re.compile(rb"[0-9]{1,10} FETCH ", re.IGNORECASE)
 _NUMBER = re.compile(rb"\[(UIDVALIDITY|UIDNEXT) ([0-9]{1,10})\]", re.IGNORECASE)
-_OFFERED = re.compile(rb"\[CAPABILITY ([^\]]*)\]", re.IGNORECASE)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WHY_NOT = re.compile(r"\[(OVERQUOTA|TRYCREATE|LIMIT|TOOBIG)\b", re.IGNORECASE)
 _NOT_LAID = {
@@ -64,24 +53,6 @@ class Opened:
     next_uid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What is known of a mail before it is fetched.
-
-    `key` is the same for the same mail wherever it lies in the account; `only_text` says that nothing is attached, and
-    that no mail system has written it; `received` is in seconds since the epoch. `laid` is the mark on a mail that we
-    laid there ourselves, "" on others.
-    """
-
-    uid: int
-    key: str
-    message_id: str
-    size: int
-    received: float
-    only_text: bool
-    laid: str = ""
-
-
 class ImapSession:
     """A mailbox that is open, and one folder of it. Every method raises MailboxError."""
 
@@ -97,13 +68,11 @@ class ImapSession:
     @classmethod
     async def open(cls, place: Place, login: Login, context: ssl.SSLContext, most: int) -> "ImapSession":
         """Connect and log in; `most` octets is the largest mail that will be asked for."""
-        with _plainly(place.host):
+        with plainly(place.host):
             wire = await Wire.connect(place.address, place.port, most + _MOST_ASIDE)
         session = cls(wire)
         try:
-            with _plainly(place.host):
-                await session._greet(place, context)
-            await session._log_in(place, login)
+            session._capabilities = await log_in(session._dialogue, place, login, context)
         except BaseException:
             wire.abort()
             raise
@@ -117,7 +86,7 @@ class ImapSession:
     async def select(self, folder: str, *, readonly: bool) -> Opened:
         """Open the folder, or look at it again."""
         name = encode(folder)
-        with _plainly(folder, MailboxFault.FOLDER):
+        with plainly(folder, MailboxFault.FOLDER):
             quoted = word(name.decode("ascii"))
             answer = await self._command(b"EXAMINE" if readonly else b"SELECT", quoted)
         told = {b"UIDVALIDITY": 0, b"UIDNEXT": 0}
@@ -155,17 +124,17 @@ class ImapSession:
         for start in range(0, len(uids), _MOST_TIMES):
             batch = uids[start : start + _MOST_TIMES]
             told = await self._fetch(batch, b"INTERNALDATE", "the mails")
-            newest = max(newest, *(_received(told.get(uid, {}).get(b"INTERNALDATE")) for uid in batch))
+            newest = max(newest, *(received_at(told.get(uid, {}).get(b"INTERNALDATE")) for uid in batch))
         return newest
 
     async def heads(self, uids: Sequence[int]) -> Sequence[Head]:
         """What is known of these mails; those that are gone meanwhile are left out."""
-        told = await self._fetch(uids, _HEAD, "the mails") if uids else {}
-        heads = [head for uid in uids if (head := _head(uid, told.get(uid))) is not None]
+        told = await self._fetch(uids, HEAD, "the mails") if uids else {}
+        heads = [head for uid in uids if (head := read_head(uid, told.get(uid))) is not None]
         # A server reads a whole mail for its structure: it is asked for where that can spare fetching it.
         doubtful = [head.uid for head in heads if head.only_text]
         told = await self._fetch(doubtful, b"BODYSTRUCTURE", "the mails") if doubtful else {}
-        return [_with_structure(head, told.get(head.uid, {}).get(b"BODYSTRUCTURE")) for head in heads]
+        return [with_structure(head, told.get(head.uid, {}).get(b"BODYSTRUCTURE")) for head in heads]
 
     async def body(self, uid: int) -> bytes | None:
         """A mail; None when the server does not give it, as it does with those that are gone."""
@@ -179,7 +148,7 @@ class ImapSession:
 
     async def mark(self, uid: int, after: After, move_to: str | None) -> None:
         """Do to a mail what is to be done when its documents have been taken."""
-        with _plainly("a mail", MailboxFault.FOLDER if after is After.MOVE else MailboxFault.TROUBLE):
+        with plainly("a mail", MailboxFault.FOLDER if after is After.MOVE else MailboxFault.TROUBLE):
             match after:
                 case After.KEEP:
                     pass
@@ -205,7 +174,7 @@ class ImapSession:
         """Lay a mail of `size` octets into a folder, as if it had come in then (RFC 3501 6.3.11)."""
         date_time = f'"{at.day:2}-{_MONTHS[at.month - 1]}-{at:%Y %H:%M:%S %z}"'.encode()
         name = word(encode(folder).decode("ascii"))
-        with _plainly(folder):
+        with plainly(folder):
             try:
                 await self._dialogue.command_with(b"APPEND", name, date_time, size=size, blocks=blocks)
             except DeniedError as error:
@@ -218,7 +187,7 @@ class ImapSession:
 
         False when the server, which would say so by itself, was asked after IDLE_SECONDS and knows of nothing.
         """
-        with _plainly("the folder"):
+        with plainly("the folder"):
             if not self._has_news:
                 await (self._idle() if self.can_idle else self._stay(poll))
             if self.can_idle and not self._has_news:
@@ -261,7 +230,7 @@ class ImapSession:
     async def close(self) -> None:
         """Say goodbye, and do not wait for an answer."""
         try:
-            with _plainly("the mailbox"):
+            with plainly("the mailbox"):
                 await self._dialogue.begin(b"LOGOUT")
                 self._wire.close()
         except MailboxError:
@@ -270,71 +239,6 @@ class ImapSession:
     def cut(self) -> None:
         """End the connection at once."""
         self._wire.abort()
-
-    async def _greet(self, place: Place, context: ssl.SSLContext) -> None:
-        if place.implicit_tls:
-            await self._wire.start_tls(context, place.host)
-        greeting = await self._dialogue.greeting()
-        if not place.implicit_tls:
-            await self._dialogue.command(b"STARTTLS")
-            await self._wire.start_tls(context, place.host)
-            greeting = b""
-        if not self._offers(greeting):
-            await self._ask_capabilities()
-
-    async def _log_in(self, place: Place, login: Login) -> None:
-        try:
-            with _passing(place.host):
-                answer = await (self._with_token(place, login) if login.is_token else self._with_password(login))
-        except DeniedError as error:
-            # A busy server is not a wrong password; what it says may hold what was sent, and is not repeated.
-            busy = read_busy(str(error))
-            if busy is not None:
-                text = "the server is too busy for a login"
-                raise MailboxError(MailboxFault.BUSY, text, pause=busy.pause, crowded=busy.crowded) from None
-            what = "token" if login.is_token else "password"
-            raise MailboxError(MailboxFault.REFUSED, f"the server refuses the account or its {what}") from None
-        with _plainly(place.host):
-            if not self._offers(answer.text) and not any(self._offers(each.line) for each in answer.responses):
-                await self._ask_capabilities()
-
-    async def _with_password(self, login: Login) -> Answer:
-        if b"AUTH=PLAIN" not in self._capabilities:
-            return await self._dialogue.command(b"LOGIN", word(login.username), word(login.secret))
-        first = base64.b64encode(f"\0{login.username}\0{login.secret}".encode())
-        # A server that asks again has not heard what came with the command.
-        return await self._authenticate(b"PLAIN", first, first)
-
-    async def _with_token(self, place: Place, login: Login) -> Answer:
-        offered = [name for name in MECHANISMS if b"AUTH=" + name.encode() in self._capabilities]
-        if not offered:
-            raise MailboxError(MailboxFault.REFUSED, "the server takes no tokens (XOAUTH2, OAUTHBEARER)")
-        name = offered[0]
-        first = first_response(name, login.username, place.host, place.port, login.secret)
-        return await self._authenticate(name.encode(), first, GIVE_UP[name])
-
-    async def _authenticate(self, mechanism: bytes, first: bytes, give_up: bytes) -> Answer:
-        """RFC 3501 6.2.2, RFC 4959; a server that asks once more has refused, and hears so (RFC 7628 3.2.3)."""
-        dialogue = self._dialogue
-        if b"SASL-IR" in self._capabilities:
-            await dialogue.begin(b"AUTHENTICATE", mechanism, first)
-        else:
-            await dialogue.begin(b"AUTHENTICATE", mechanism)
-            await dialogue.continuation()
-            await self._wire.send(first + b"\r\n")
-        return await dialogue.finish(give_up)
-
-    async def _ask_capabilities(self) -> None:
-        answer = await self._dialogue.command(b"CAPABILITY")
-        for response in answer.responses:
-            if response.line.upper().startswith(b"CAPABILITY "):
-                self._capabilities = frozenset(response.line.upper().split()[1:])
-
-    def _offers(self, text: bytes) -> bool:
-        found = _OFFERED.search(text)
-        if found is not None:
-            self._capabilities = frozenset(found[1].upper().split())
-        return found is not None
 
     async def _command(self, *words: bytes) -> Answer:
         """A command about the folder. With any of them the server may say that mail came, and says so only once."""
@@ -356,7 +260,7 @@ class ImapSession:
 
     async def _fetch(self, uids: Sequence[int], what: bytes, name: str) -> dict[int, Any]:
         """What is told of mails; a response that cannot be read is as if it had not come."""
-        with _plainly(name):
+        with plainly(name):
             answer = await self._command(b"UID FETCH", b",".join(b"%d" % uid for uid in uids), b"(%b)" % what)
         told: dict[int, Any] = {}
         for response in answer.responses:
@@ -378,7 +282,7 @@ class ImapSession:
             await self._command(b"UID EXPUNGE", b"%d" % uid)
 
     async def _search(self, criteria: bytes) -> list[int]:
-        with _plainly("the folder"):
+        with plainly("the folder"):
             answer = await self._command(b"UID SEARCH", criteria)
             found: list[int] = []
             for response in answer.responses:
@@ -400,110 +304,5 @@ def tls_context(ca: str | None) -> ssl.SSLContext:
     return context
 
 
-def read_fetch(response: Response) -> dict[int, Any]:
-    """What a FETCH response tells, by UID; nothing when it cannot be read."""
-    pieces: list[Any] = list(zip(response.pieces, response.literals, strict=False))
-    pieces.append(response.pieces[-1])
-    number = response.line.split(b" ", 1)[0]
-    first = pieces[0]
-    begin = response.line[len(number) + len(b" FETCH ") :]
-    pieces[0] = (number + b" " + begin, first[1]) if isinstance(first, tuple) else number + b" " + begin
-    try:
-        return dict(parse_fetch_response(pieces, normalise_times=False))
-    except (IMAPClientError, TypeError, ValueError, IndexError, KeyError, AttributeError, AssertionError,
-            RecursionError):  # fmt: skip
-        return {}
-
-
 def _since(day: date) -> bytes:
     return f"SINCE {day.day}-{_MONTHS[day.month - 1]}-{day.year:04}".encode()
-
-
-def _received(at: object) -> float:
-    try:
-        return at.timestamp() if isinstance(at, datetime) else 0.0
-    except (ValueError, OverflowError, OSError):
-        return 0.0
-
-
-def _head(uid: int, told: Any) -> Head | None:
-    """A mail as far as its structure does not matter: it is taken for only text where it could be that."""
-    try:
-        fields = next(value for key, value in told.items() if key.startswith(b"BODY[HEADER.FIELDS"))
-        size = int(told[b"RFC822.SIZE"])
-        received = _received(told[b"INTERNALDATE"])
-        digest = hashlib.sha256(b"%d\n" % size + b" ".join(bytes(fields).split())).hexdigest()
-        only_text = size <= _MOST_TEXT and not _may_be_bounce(fields)
-        message_id, laid = _value(fields, b"message-id"), _value(fields, FIELD.lower().encode())
-        return Head(uid, digest[:40], message_id, size, received, only_text, laid)
-    except (StopIteration, KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError):
-        return None
-
-
-def _with_structure(head: Head, structure: Any) -> Head:
-    """Some structures come broken; a mail without one may hold anything."""
-    return replace(head, only_text=head.only_text and _only_text(structure))
-
-
-def _value(fields: bytes, wanted: bytes) -> str:
-    unfolded = fields.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
-    for line in unfolded.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == wanted:
-            return "".join(each for each in value.decode("utf-8", "replace") if each.isprintable()).strip()[:300]
-    return ""
-
-
-def _may_be_bounce(fields: bytes) -> bool:
-    try:
-        return may_be_bounce(parse_header(bytes(fields)))
-    except HeaderError:
-        return False
-
-
-def _only_text(structure: Any) -> bool:
-    """Whether a mail has nothing but a short text to read; a structure that cannot be read may hold anything."""
-    try:
-        if isinstance(structure[0], list):
-            return all(_only_text(part) for part in structure[0])
-        kind = (bytes(structure[0]).lower(), bytes(structure[1]).lower())
-        plain = kind in ((b"text", b"plain"), (b"text", b"html")) and int(structure[6]) <= _SMALL_TEXT
-        named = any(isinstance(each, bytes) and each.lower().startswith(b"name") for each in structure[2] or ())
-        attached = any(isinstance(each, tuple) and each[:1] and each[0] == b"attachment" for each in structure[8:])
-    except (TypeError, ValueError, IndexError, AttributeError, RecursionError):
-        return False
-    return plain and not named and not attached
-
-
-@contextmanager
-def _passing(what: str) -> Iterator[None]:
-    """The way to the server, as a MailboxError; what the server denies is for somebody else to read."""
-    try:
-        yield
-    except ssl.SSLCertVerificationError as error:
-        text = f"the certificate of {what} is not valid: {error.verify_message}"
-        raise MailboxError(MailboxFault.TLS, text) from None
-    except ssl.SSLError as error:
-        raise MailboxError(MailboxFault.TLS, f"TLS failed: {error.reason or 'no handshake'}") from None
-    except TooMuchError as error:
-        raise MailboxError(MailboxFault.CONNECT, f"the connection was given up: {error}") from None
-    except OSError as error:
-        kind = type(error).__name__
-        raise MailboxError(MailboxFault.CONNECT, f"the connection broke, or was not made ({kind})") from None
-
-
-@contextmanager
-def _plainly(what: str, fault: MailboxFault = MailboxFault.TROUBLE) -> Iterator[None]:
-    """Everything that a server or the way to it can cause, as a MailboxError."""
-    try:
-        with _passing(what):
-            yield
-    except DeniedError as error:
-        busy = read_busy(str(error))
-        if busy is not None:
-            text = f"the server is too busy for {what}"
-            raise MailboxError(MailboxFault.BUSY, text, pause=busy.pause, crowded=busy.crowded) from None
-        raise MailboxError(fault, f"the server says no to {what}") from None
-    except (TypeError, ValueError, IndexError) as error:
-        text = f"the server's answer about {what} cannot be read ({type(error).__name__})"
-        raise MailboxError(MailboxFault.TROUBLE, text) from None

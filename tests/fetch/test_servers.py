@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from relay.imap.dialogue import DeniedError, Dialogue
 from relay.imap.faults import Login, MailboxError, MailboxFault, Place
-from relay.imap.session import ImapSession, read_fetch, tls_context
+from relay.imap.heads import read_fetch
+from relay.imap.session import ImapSession, tls_context
 from relay.imap.wire import Wire
 from relay.policy.company import After
 
