@@ -39,7 +39,7 @@ PROOFS = {
         Offence("mail/offence.py", "import relay.policy.retry"),
         Offence("policy/offence.py", "import relay.events"),
         Offence("clock.py", "import relay.dns"),
-        Offence("dns.py", "import relay.http"),
+        Offence("dns/offence.py", "import relay.http"),
         Offence("store/offence.py", "import relay.config.settings"),
         Offence("config/offence.py", "import relay.intake.gate"),
         Offence("facts/offence.py", "import relay.intake.gate"),

@@ -1,20 +1,11 @@
-"""Questions to the DNS, with answers that are values.
-
-In charge of: asking, following aliases, remembering answers as long as they hold, joining equal questions that are
-asked at the same time, and finding the hosts that take mail for a domain.
-Never does: raise for a name or an answer that came from outside, decide what a missing record means, connect to a host.
-
-RFC 1035, RFC 2308 (negative answers), RFC 5321 section 5 (mail hosts), RFC 7505 (null MX), RFC 5891 (names in Unicode).
-"""
+"""Asks name servers, follows aliases, joins equal questions that are asked at the same time, finds hosts for mail."""
 
 import asyncio
 import ipaddress
 import random
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import dns.asyncresolver
 import dns.exception
@@ -24,79 +15,14 @@ import dns.name
 import dns.nameserver
 import dns.resolver
 import dns.reversename
-import idna
 
 from relay.clock import Clock, SystemClock
+from relay.dns.answers import MAX_TTL, MIN_TTL, Answer, MailHosts, MailStatus, Mx, MxAnswer, Status
+from relay.dns.cache import Cache
+from relay.dns.records import host_of, parse_name, read_address, read_records, text_of
 
-MIN_TTL = 3.0  # also how long a temporary failure is remembered: long enough to spare a server that is in trouble
-MAX_TTL = 86400.0
 MAX_ALIASES = 8
-# What an answer and each of its records take beside their text.
-_ROOM, _ROOM_OF_RECORD = 500, 60
 UDP_PAYLOAD = 1232  # the largest answer that is never fragmented on the way
-
-Record = TypeVar("Record")
-
-
-class Status(StrEnum):
-    """What became of a question."""
-
-    OK = "ok"
-    NODATA = "nodata"  # the name exists, but has no record of this type
-    NXDOMAIN = "nxdomain"  # no such name, or no name at all
-    TEMPORARY = "temporary"  # no answer now: a later one may differ
-
-
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[Record]):
-    """What the DNS says about one name; `records` is empty unless `status` is OK."""
-
-    status: Status
-    records: tuple[Record, ...]
-    expires: float  # epoch seconds by the resolver's clock
-    authenticated: bool = (
-        False  # signed, and checked by a server that we were told to trust or that runs on this machine
-    )
-    reason: str = ""  # plain words, for anything but OK
-    name: str = ""  # where the records are, when aliases led there
-
-
-class Mx(NamedTuple):
-    """One mail host of a domain; the lowest preference comes first."""
-
-    preference: int
-    host: str
-
-
-@dataclass(frozen=True, slots=True)
-class MxAnswer(Answer[Mx]):
-    """The MX records as published, lowest preference first."""
-
-    @property
-    def is_null(self) -> bool:
-        """The domain says that it takes no mail (RFC 7505 section 3)."""
-        return self.status is Status.OK and all(not mx.host for mx in self.records)
-
-
-class MailStatus(StrEnum):
-    """Whether a domain has hosts that take its mail."""
-
-    FOUND = "found"
-    NULL_MX = "null-mx"  # takes no mail, on purpose (556 5.1.10)
-    NO_HOSTS = "no-hosts"  # exists, but nothing there could take mail (5.4.4)
-    NXDOMAIN = "nxdomain"  # does not exist (5.1.2)
-    TEMPORARY = "temporary"  # not known now (4.4.3)
-
-
-@dataclass(frozen=True, slots=True)
-class MailHosts:
-    """The hosts to try for a domain, in the order to try them; empty unless `status` is FOUND."""
-
-    status: MailStatus
-    hosts: tuple[Mx, ...]
-    reason: str  # plain words, also for FOUND: where the hosts come from
-    expires: float
-    authenticated: bool = False
 
 
 class Resolver:
@@ -130,15 +56,13 @@ class Resolver:
         self._stub = _stub(servers, timeout)
         # RFC 6840 5.7: our queries set AD to be told. Believed only over a path that nobody else can write on.
         self._is_believed = validating or all(_is_here(server) for server in self._stub.nameservers)
-        self._cache: OrderedDict[tuple[str, str], Answer[Any]] = OrderedDict()
-        self._most_octets = cache_octets
-        self._octets = 0
+        self._cache = Cache(self._clock, cache_octets)
         self._flights: dict[tuple[str, str], asyncio.Task[Answer[Any]]] = {}
 
     async def lookup(self, name: str, rdtype: str) -> Answer[str]:
         """Records of any type, each in its presentation form without a final dot."""
         answer = await self._find(name, rdtype.upper())
-        return replace(answer, records=tuple(_text(record) for record in answer.records))
+        return replace(answer, records=tuple(text_of(record) for record in answer.records))
 
     async def lookup_txt(self, name: str) -> Answer[bytes]:
         """TXT records, the strings of each put together."""
@@ -154,10 +78,10 @@ class Resolver:
 
         OK when either family has addresses; TEMPORARY when none was found but one family is not known now.
         """
-        literal = _address(host)
+        literal = read_address(host)
         if literal:
             return Answer(Status.OK, (literal,), self._clock.now() + MAX_TTL)
-        families = [known for known in (self._known(host, rdtype) for rdtype in ("AAAA", "A")) if known is not None]
+        families = [known for known in (self._cache.get(host, rdtype) for rdtype in ("AAAA", "A")) if known is not None]
         if len(families) < 2:
             families = list(await asyncio.gather(self._find(host, "AAAA"), self._find(host, "A")))
         found = [answer for answer in families if answer.status is Status.OK]
@@ -175,7 +99,7 @@ class Resolver:
 
     async def lookup_ptr(self, address: str) -> Answer[str]:
         """The names of an address; something that is no address has none."""
-        literal = _address(address)
+        literal = read_address(address)
         if not literal:
             return Answer(Status.NXDOMAIN, (), self._clock.now() + MAX_TTL, reason=f"{address!r} is not an address")
         return await self.lookup(dns.reversename.from_address(literal).to_text(omit_final_dot=True), "PTR")
@@ -193,7 +117,7 @@ class Resolver:
             reason = f"{domain} takes no mail: it publishes a null MX"
             return MailHosts(MailStatus.NULL_MX, (), reason, mx.expires, mx.authenticated)
         # RFC 5321 5.1: an MX names a host. RFC 7505 3: a null MX beside others is a mistake and stands for nothing.
-        hosts = [record for record in mx.records if record.host and not _address(record.host)]
+        hosts = [record for record in mx.records if record.host and not read_address(record.host)]
         if not hosts:
             reason = f"the MX records of {domain} name no host"
             return MailHosts(MailStatus.NO_HOSTS, (), reason, mx.expires, mx.authenticated)
@@ -203,17 +127,16 @@ class Resolver:
 
     def known_txt(self, name: str) -> Answer[bytes] | None:
         """What `lookup_txt` would give at once, without asking anybody; None when it has to be asked for."""
-        return self._known(name, "TXT")
+        return self._cache.get(name, "TXT")
 
     def forget(self) -> None:
         """Drop every remembered answer, so that the next question of each kind is asked anew."""
         self._cache.clear()
-        self._octets = 0
 
     def _literal_host(self, domain: str) -> MailHosts:
         expires = self._clock.now() + MAX_TTL
         inner = domain.removeprefix("[").removesuffix("]")
-        address = _address(inner[5:] if inner[:5].lower() == "ipv6:" else inner)
+        address = read_address(inner[5:] if inner[:5].lower() == "ipv6:" else inner)
         if not address:
             return MailHosts(MailStatus.NXDOMAIN, (), f"{domain} is not an address", expires)
         return MailHosts(MailStatus.FOUND, (Mx(0, address),), f"{domain} is an address", expires)
@@ -229,20 +152,9 @@ class Resolver:
         reason = f"{domain} has neither MX nor address"
         return MailHosts(MailStatus.NO_HOSTS, (), reason, addresses.expires, addresses.authenticated)
 
-    def _known(self, name: str, rdtype: str) -> Answer[Any] | None:
-        """The remembered answer, while it holds."""
-        key = (name.lower(), rdtype)
-        known = self._cache.get(key)
-        now = self._clock.now()
-        # An expiry too far away means that the clock was set back since.
-        if known is None or not now < known.expires <= now + MAX_TTL:
-            return None
-        self._cache.move_to_end(key)
-        return known
-
     async def _find(self, name: str, rdtype: str) -> Answer[Any]:
         """The remembered answer, or a new one that everyone who asks at the same time shares."""
-        known = self._known(name, rdtype)
+        known = self._cache.get(name, rdtype)
         if known is not None:
             return known
         try:
@@ -251,7 +163,7 @@ class Resolver:
             return Answer(Status.NXDOMAIN, (), self._expiry(MAX_TTL), reason=str(error))
         key = (asked.to_text(omit_final_dot=True).lower(), rdtype)
         if key[0] != name.lower():  # written with a final dot or in Unicode
-            known = self._known(*key)
+            known = self._cache.get(*key)
             if known is not None:
                 return known
         flight = self._flights.get(key)
@@ -264,16 +176,8 @@ class Resolver:
             answer = await self._answer(name, key[1])
         finally:
             del self._flights[key]
-        self._remember(key, answer)
+        self._cache.put(*key, answer)
         return answer
-
-    def _remember(self, key: tuple[str, str], answer: Answer[Any]) -> None:
-        before = self._cache.pop(key, None)
-        self._octets += _room_of(answer) - (0 if before is None else _room_of(before))
-        self._cache[key] = answer
-        while self._octets > self._most_octets:
-            _, gone = self._cache.popitem(last=False)
-            self._octets -= _room_of(gone)
 
     async def _answer(self, name: dns.name.Name, rdtype: str) -> Answer[Any]:
         what = f"{rdtype} of {name.to_text(omit_final_dot=True)}"
@@ -305,8 +209,8 @@ class Resolver:
             ttl = min(ttl, found.chaining_result.minimum_ttl)
             authenticated = authenticated and self._is_authentic(found.response)
             if found.rrset is not None:
-                records = _records(found.rrset, rdtype)
-                where = "" if found.canonical_name == asked else _host(found.canonical_name)
+                records = read_records(found.rrset, rdtype)
+                where = "" if found.canonical_name == asked else host_of(found.canonical_name)
                 return Answer(Status.OK, records, self._expiry(ttl), authenticated, name=where)
             if found.canonical_name == name or found.response.authority:
                 return Answer(Status.NODATA, (), self._expiry(ttl), authenticated, f"no {what}")
@@ -322,27 +226,6 @@ class Resolver:
 
     def _expiry(self, ttl: float) -> float:
         return self._clock.now() + min(max(ttl, MIN_TTL), MAX_TTL)
-
-
-def _room_of(answer: Answer[Any]) -> int:
-    """About how many octets of memory an answer takes."""
-    sizes = (len(record.host if isinstance(record, Mx) else record) for record in answer.records)
-    return _ROOM + sum(_ROOM_OF_RECORD + size for size in sizes)
-
-
-def parse_name(text: str) -> dns.name.Name:
-    """A name as it goes on the wire: Unicode labels as A-labels (IDNA 2008 with UTS 46), everything else byte for byte.
-
-    Raises:
-        ValueError: no name can look like this (empty or too long label, forbidden character), with a plain reason.
-    """
-    try:
-        if not text.isascii():
-            labels = idna.uts46_remap(text, std3_rules=False).split(".")
-            text = ".".join(label if label.isascii() else idna.alabel(label).decode("ascii") for label in labels)
-        return dns.name.Name([label.encode("ascii") for label in text.removesuffix(".").split(".")] + [b""])
-    except (dns.exception.DNSException, UnicodeError) as error:
-        raise ValueError(f"{text[:80]!r} is not a name: {error}") from None
 
 
 def _stub(servers: Sequence[str], timeout: float) -> dns.asyncresolver.Resolver:
@@ -363,51 +246,19 @@ def _stub(servers: Sequence[str], timeout: float) -> dns.asyncresolver.Resolver:
 
 def _server(text: str) -> dns.nameserver.Nameserver:
     host, colon, port = text.rpartition(":")
-    if _address(text):
+    if read_address(text):
         host, port = text, "53"
     elif not colon or not port.isdecimal():
         raise ValueError(f"{text!r} is not an address with a port, such as 127.0.0.1:53 or [::1]:53")
-    address = _address(host.removeprefix("[").removesuffix("]"))
+    address = read_address(host.removeprefix("[").removesuffix("]"))
     if not address:
         raise ValueError(f"{text!r} is not an address with a port, such as 127.0.0.1:53 or [::1]:53")
     return dns.nameserver.Do53Nameserver(address, int(port))
 
 
 def _is_here(server: str | dns.nameserver.Nameserver) -> bool:
-    address = _address(server if isinstance(server, str) else server.answer_nameserver())
+    address = read_address(server if isinstance(server, str) else server.answer_nameserver())
     return bool(address) and ipaddress.ip_address(address).is_loopback
-
-
-def _address(text: str) -> str:
-    """The address in its usual form, or nothing when the text is none."""
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return ""
-
-
-def _host(name: dns.name.Name) -> str:
-    return "" if name == dns.name.root else name.to_text(omit_final_dot=True).lower()
-
-
-def _records(found: Iterable[Any], rdtype: str) -> tuple[Any, ...]:
-    """Records as they are remembered: text, but octets for TXT, and MX in their order."""
-    match rdtype:
-        case "A" | "AAAA":
-            return tuple(record.address for record in found)
-        case "TXT":
-            return tuple(b"".join(record.strings) for record in found)
-        case "MX":
-            return tuple(sorted(Mx(record.preference, _host(record.exchange)) for record in found))
-        case "PTR" | "CNAME" | "NS":
-            return tuple(_host(record.target) for record in found)
-    return tuple(record.to_text() for record in found)
-
-
-def _text(record: str | bytes | Mx) -> str:
-    if isinstance(record, Mx):
-        return f"{record.preference} {record.host}"
-    return record.decode("utf-8", "backslashreplace") if isinstance(record, bytes) else record
 
 
 def _first_trouble(error: dns.resolver.NoNameservers) -> Exception | str:
