@@ -65,7 +65,7 @@ log = structlog.get_logger("relay.delivery")
 
 
 class Dispatcher:
-    """Delivers for one worker; keeps `intake.Outbox`."""
+    """Delivers for one worker; keeps `intake.desk.Outbox`."""
 
     def __init__(self, sending: Sending) -> None:
         self._sending = sending

@@ -12,8 +12,8 @@ from relay.facts.peers import NOTHING, PeerFacts, Peers
 from relay.incoming.arrival import Arrival, Examined
 from relay.incoming.examine import Examiner
 from relay.intake.checks import check_loop, check_repeats
+from relay.intake.desk import Admitted
 from relay.intake.gate import Peer
-from relay.intake.session import Admitted
 from relay.mail.address import Address
 from relay.mail.author import AuthorError, parse_authors
 from relay.mail.body_forms import BodyHashes
@@ -54,7 +54,7 @@ class Counter:
 
 
 class MxDesk:
-    """Keeps `session.Desk` for one connection of another server."""
+    """Keeps `desk.Desk` for one connection of another server."""
 
     origin = Origin.MX
     app = ""

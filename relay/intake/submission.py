@@ -15,10 +15,11 @@ from relay.facts.addresses import Addresses
 from relay.facts.dead_addresses import DeadAddress, DeadAddresses
 from relay.incoming.arrival import Arrival, Examined
 from relay.intake.checks import check_submission
+from relay.intake.desk import Admitted
 from relay.intake.gate import Peer
 from relay.intake.guard import LoginGuard, Verdict
 from relay.intake.limits import Rate
-from relay.intake.session import TOO_FAST, Admitted
+from relay.intake.session import TOO_FAST
 from relay.mail.address import Address
 from relay.mail.body_forms import BodyHashes
 from relay.mail.envelope import MailParameters, Recipient
@@ -49,7 +50,7 @@ class Common:
 
 
 class SubmissionDesk:
-    """Keeps `session.Desk` for one connection of an app."""
+    """Keeps `desk.Desk` for one connection of an app."""
 
     origin = Origin.SUBMISSION
 
