@@ -9,13 +9,11 @@ import hashlib
 import os
 import tempfile
 from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
-
-from relay.config import company_file, compiler, reader, record, values
-from relay.mail import address
-from relay.policy import company
 
 _MAGIC = b"relay compiled companies 1 "
 _END = b"end "
@@ -30,12 +28,20 @@ class Compiled:
     aliases: dict[str, str] = field(default_factory=dict)
 
 
+@lru_cache(maxsize=1)
 def code_version() -> bytes:
     """Changes with any change of the code that decides what a compiled company looks like."""
     digest = hashlib.blake2b(digest_size=16)
-    for module in (company_file, compiler, reader, record, values, address, company):
-        digest.update(Path(module.__file__ or "").read_bytes())
+    for path in deciding_files():
+        digest.update(path.read_bytes())
     return digest.hexdigest().encode()
+
+
+def deciding_files() -> Iterator[Path]:
+    """The files of code that may have a part in it: too many rather than too few, such as the table of providers."""
+    top = Path(__file__).parents[1]
+    for package in ("config", "mail", "policy"):
+        yield from sorted((top / package).rglob("*.py"))
 
 
 def load_cache(path: Path) -> Compiled | None:

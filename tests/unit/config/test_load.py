@@ -1,5 +1,6 @@
 import dataclasses
 import os
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from relay.config.snapshot import Snapshot
 from relay.config.tree import Tree
 from relay.events import EventType
 from relay.mail.address import Address
+from relay.policy import provider_table
 from relay.policy.company import Company, IdentityKind, Language, Otherwise, SecretKind, SecretRef, Server
 
 STUDIO = """\
@@ -417,6 +419,17 @@ def test_a_cache_of_other_code_is_ignored(config, monkeypatch) -> None:
     load(config.path, config.cache)
     monkeypatch.setattr(cache_module, "code_version", lambda: b"other")
     assert start(config).parsed == 2
+
+
+def test_a_change_of_the_table_of_providers_makes_the_cache_one_of_other_code(config, monkeypatch) -> None:
+    load(config.path, config.cache)
+    table, read = Path(provider_table.__file__), Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + (b"#" if path == table else b""))
+    cache_module.code_version.cache_clear()
+    try:
+        assert start(config).parsed == 2
+    finally:
+        cache_module.code_version.cache_clear()
 
 
 def test_the_cache_may_be_impossible_to_write(config) -> None:
