@@ -98,12 +98,12 @@ class _Reader:
         self.service = None
 
     def _offer(self, service: Service) -> Offer | None:
-        host = self._fill(self._first("hostname")).lower().rstrip(".")
+        host = self._fill(self._first("hostname"), self.address.ascii_domain).lower().rstrip(".")
         port = self._first("port")
         tls = _TLS.get(self._first("socketType").upper())
-        if tls is None or not _is_host(host) or not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
+        if tls is None or not _is_host(host) or not _is_port(port):
             return None
-        username = self._fill(self._first("username"))
+        username = self._fill(self._first("username"), self.address.domain)
         names = {"OAuth2": "oauth2", "password-cleartext": "password", "plain": "password"}
         logins = [names[said] for said in self.said.get("authentication", ()) if said in names]
         usable = username if username.isprintable() and "%" not in username else ""
@@ -112,15 +112,19 @@ class _Reader:
     def _first(self, name: str) -> str:
         return self.said.get(name, [""])[0]
 
-    def _fill(self, text: str) -> str:
+    def _fill(self, text: str, domain: str) -> str:
         address = self.address
         for place, value in (
             ("%EMAILADDRESS%", str(address)),
             ("%EMAILLOCALPART%", address.local),
-            ("%EMAILDOMAIN%", address.domain),
+            ("%EMAILDOMAIN%", domain),
         ):
             text = text.replace(place, value)
         return text
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536
 
 
 def _is_host(text: str) -> bool:

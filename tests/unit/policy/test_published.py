@@ -101,3 +101,15 @@ def test_no_document_makes_trouble(document: bytes) -> None:
 @given(st.lists(st.text()))
 def test_no_record_makes_trouble(records: list[str]) -> None:
     assert isinstance(read_srv(records, "smtp", "implicit"), list)
+
+
+@pytest.mark.parametrize("port", ["0001439999999", "000993", "65536", "0", "-1", "9" * 500])
+def test_a_port_that_is_none_is_left_out(port: str) -> None:
+    assert read_autoconfig(autoconfig(server("imap", port=port)), ANNA) == []
+
+
+def test_a_host_is_named_with_the_domain_as_the_dns_knows_it() -> None:
+    document = autoconfig(server("imap", hostname="imap.%EMAILDOMAIN%"))
+    (offer,) = read_autoconfig(document, Address("anna", "bäckerei.example"))
+    assert offer.endpoint.host == "imap.xn--bckerei-5wa.example"
+    assert offer.username == "anna@bäckerei.example"
