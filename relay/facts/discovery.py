@@ -41,12 +41,16 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What one way came to: servers, and where they, or none, were said."""
+    """What one way came to: servers, and where they, or none, were said.
+
+    `signed` are the services that DNSSEC vouches for, `unknown` those that are not all known now, for `trouble`.
+    """
 
     offers: list[Offer]
     source: str
-    is_signed: bool = False
-    is_outage: bool = False
+    signed: frozenset[Service] = frozenset()
+    unknown: frozenset[Service] = frozenset()
+    trouble: str = ""
 
 
 class Discovery:
@@ -70,7 +74,7 @@ class Discovery:
             _take(found, told.offers, told.source, address)
             if found.smtp is not None and found.imap is not None:
                 break
-            found.tried.append(_tried(told.offers, told.source))
+            found.tried += _tried(told)
         return found
 
     async def locate(self, address: Address) -> Sighting:
@@ -80,28 +84,38 @@ class Discovery:
         is_outage = False
         for way in (self._srv, self._autoconfig, self._mx):
             told = await way(address, address.ascii_domain)
-            found = [Clue(offer, told.source, told.is_signed) for offer in told.offers if offer.service == "imap"]
+            found = [
+                Clue(offer, told.source, "imap" in told.signed) for offer in told.offers if offer.service == "imap"
+            ]
             place = choose(found, address)
             if place is not None:
                 return Sighting(place)
             clues += found
-            tried.append(told.source)
-            is_outage = is_outage or told.is_outage
+            tried += _tried(told)
+            is_outage = is_outage or "imap" in told.unknown
         why = explain_nothing(address.ascii_domain, clues, tried, is_outage=is_outage)
         return Sighting(None, why, is_outage)
 
     async def _srv(self, _: Address, domain: str) -> _Told:
         offers: list[Offer] = []
-        is_signed = True
+        signed: set[Service] = {"smtp", "imap"}
+        unknown: set[Service] = set()
+        trouble = ""
         for label, service, tls in _SRV:
+            # What is kept for long is not the second best because the best was not known for a moment.
+            if service in unknown:
+                continue
             answer = await self._resolver.lookup(f"{label}.{domain}", "SRV")
             if answer.status is Status.TEMPORARY:
-                return _Told([], f"SRV records cannot be looked up now: {answer.reason}", is_outage=True)
+                unknown.add(service)
+                trouble = trouble or f"SRV records cannot be looked up now: {answer.reason}"
+                continue
             named = read_srv(answer.records, service, tls)
-            is_signed = is_signed and (answer.authenticated or not named)
+            if named and not answer.authenticated:
+                signed.discard(service)
             offers += named
         source = f"SRV records of {domain}"
-        return _Told(offers, source if offers else f"no {source}", is_signed)
+        return _Told(offers, source if offers else f"no {source}", frozenset(signed), frozenset(unknown), trouble)
 
     async def _autoconfig(self, address: Address, domain: str) -> _Told:
         whose = quote(str(address))
@@ -118,7 +132,8 @@ class Discovery:
     async def _mx(self, address: Address, domain: str) -> _Told:
         answer = await self._resolver.lookup_mx(domain)
         if answer.status is Status.TEMPORARY:
-            return _Told([], f"MX records cannot be looked up now: {answer.reason}", is_outage=True)
+            trouble = f"MX records cannot be looked up now: {answer.reason}"
+            return _Told([], "", unknown=frozenset({"smtp", "imap"}), trouble=trouble)
         hosts = [record.host for record in answer.records]
         provider = provider_behind(hosts)
         if provider is None:
@@ -159,7 +174,8 @@ def _take(found: Found, offers: list[Offer], source: str, address: Address) -> N
             found.imap, found.imap_source = named, source
 
 
-def _tried(offers: list[Offer], source: str) -> str:
+def _tried(told: _Told) -> list[str]:
     """What a way came to that did not name everything."""
-    services = sorted({offer.service for offer in offers})
-    return f"{source}: {services[0]} only" if len(services) == 1 else source
+    services = sorted({offer.service for offer in told.offers})
+    named = f"{told.source}: {services[0]} only" if len(services) == 1 else told.source
+    return ([] if told.trouble and not services else [named]) + ([told.trouble] if told.trouble else [])

@@ -183,3 +183,33 @@ async def test_autoconfig_is_never_fetched_from_our_own_networks(names: DnsServe
     fetch = fetch_with(HttpClient(Resolver([names.address], 5.0)))
     assert await fetch("https://127.0.0.1/mail/config-v1.1.xml") is None
     assert Address("anna", "x.example").domain == "x.example"
+
+
+async def test_a_name_that_is_not_known_now_takes_nothing_from_a_better_one(names: DnsServer, web: Web) -> None:
+    for label in ("_imap._tcp", "_submission._tcp", "_submissions._tcp"):
+        names.zones.break_name(f"{label}.reading.example", FaultKind.SERVFAIL)
+    found = await locate(names, web, "anna@reading.example")
+    assert found.place is not None
+    assert found.place.source == "SRV records of reading.example"
+    tried = (await find(names, web, "anna@reading.example")).tried
+    assert tried[1] == "SRV records of reading.example: imap only"
+    assert tried[2].startswith("SRV records cannot be looked up now")
+
+
+async def test_the_second_best_is_not_taken_because_the_best_is_not_known_now(names: DnsServer, web: Web) -> None:
+    names.zones.publish("_imap._tcp.reading.example", "SRV", "0 1 143 old.reading.example.")
+    names.zones.break_name("_imaps._tcp.reading.example", FaultKind.SERVFAIL)
+    found = await locate(names, web, "anna@reading.example")
+    assert (found.place, found.is_outage) == (None, True)
+
+
+async def test_an_outage_of_what_is_for_sending_says_nothing_about_a_mailbox(names: DnsServer, web: Web) -> None:
+    names.zones.break_name("_submissions._tcp.own.example", FaultKind.SERVFAIL)
+    found = await locate(names, web, "anna@own.example")
+    assert (found.place, found.is_outage) == (None, False)
+
+
+async def test_an_account_at_an_address_in_brackets_is_found_nowhere(names: DnsServer) -> None:
+    resolver = Resolver([names.address], 5.0)
+    found = await Discovery(resolver, fetch_with(HttpClient(resolver))).locate(Address("anna", "[192.0.2.1]"))
+    assert found.place is None
