@@ -30,6 +30,7 @@ from relay.facts.fading import forget_faded
 from relay.facts.laid import KINDS as LAID
 from relay.facts.peers import Peers
 from relay.facts.troubles import Troubles
+from relay.facts.whereabouts import KIND as WHEREABOUTS
 from relay.fetch.attendant import Fetching
 from relay.fetch.fetcher import Fetcher
 from relay.http import HttpClient
@@ -329,7 +330,7 @@ class Worker:
         reason = "nobody has decided about it in all the time that mail from outside is held"
         for event in await self._spool.expire_held(Origin.MX, before=before, now=now, reason=reason):
             self._journal.emit(event)
-        await forget_faded(self._spool.facts, (*FADING, *LAID), now=now)
+        await forget_faded(self._spool.facts, (*FADING, *LAID, WHEREABOUTS), now=now)
 
     async def _watch_certificate(self) -> None:
         if self._certificate is not None:

@@ -8,8 +8,8 @@ read and write it at once. Its content is data only: reading it can never run co
 import hashlib
 import os
 import tempfile
-from contextlib import suppress
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path

@@ -55,7 +55,7 @@ class Resolver:
         self._shuffle = shuffle or random.SystemRandom().shuffle
         self._stub = _stub(servers, timeout)
         # RFC 6840 5.7: our queries set AD to be told. Believed only over a path that nobody else can write on.
-        self._is_believed = validating or all(_is_here(server) for server in self._stub.nameservers)
+        self.is_believed = validating or all(_is_here(server) for server in self._stub.nameservers)
         self._cache = Cache(self._clock, cache_octets)
         self._flights: dict[tuple[str, str], asyncio.Task[Answer[Any]]] = {}
 
@@ -222,7 +222,7 @@ class Resolver:
         return Answer(Status.NODATA, (), self._expiry(MIN_TTL), reason=f"the aliases for {what} lead nowhere")
 
     def _is_authentic(self, response: dns.message.Message) -> bool:
-        return self._is_believed and bool(response.flags & dns.flags.AD)
+        return self.is_believed and bool(response.flags & dns.flags.AD)
 
     def _expiry(self, ttl: float) -> float:
         return self._clock.now() + min(max(ttl, MIN_TTL), MAX_TTL)

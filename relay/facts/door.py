@@ -21,6 +21,10 @@ from relay.policy.whereabouts import Whereabouts
 _DOUBTS = (MailboxFault.CONNECT, MailboxFault.TLS, MailboxFault.REFUSED)
 
 
+class _NoLoginError(MailboxError):
+    """There is nothing to log in with; no server was asked."""
+
+
 class Door:
     """Opens mailboxes for one worker."""
 
@@ -38,6 +42,8 @@ class Door:
         found = await self._finder.find(mailbox.sought)
         try:
             session, name = await self._enter_found(mailbox, found)
+        except _NoLoginError:
+            raise
         except MailboxError as error:
             if error.fault in _DOUBTS:
                 await self._finder.doubt(mailbox.sought, found)
@@ -79,6 +85,8 @@ class Door:
         place = await self._place(mailbox)
         try:
             return await self._open(mailbox, place)
+        except _NoLoginError:
+            raise
         except MailboxError as error:
             if mailbox.oauth2 is None or error.fault is not MailboxFault.REFUSED:
                 raise
@@ -101,7 +109,9 @@ class Door:
         except SecretError as error:
             secret = str(error)
         how = () if oauth2 is None else (oauth2.client, oauth2.grant.value, oauth2.tenant)
-        return keyring.fingerprint(mailbox.realm, str(mailbox.port), mailbox.tls, mailbox.username, secret, *how)
+        # A host that is written may have the name of the domain that was asked before.
+        where = (str(mailbox.sought or ""), mailbox.realm, str(mailbox.port), mailbox.tls)
+        return keyring.fingerprint(*where, mailbox.username, secret, *how)
 
     async def _login(self, mailbox: Mailbox) -> Login:
         try:
@@ -109,13 +119,13 @@ class Door:
                 return Login(mailbox.username, self._active().keyring.secret(mailbox.password))
             return Login(mailbox.username, await self._tokens.access(mailbox), is_token=True)
         except SecretError as error:
-            raise MailboxError(MailboxFault.REFUSED, str(error)) from None
+            raise _NoLoginError(MailboxFault.REFUSED, str(error)) from None
         except TokenError as error:
             for_people = error.trouble.fault in (Fault.CONSENT, Fault.SECRET)
             refusal = error.trouble.refusal
             advice = "" if refusal is None else refusal.advice
             fault = MailboxFault.REFUSED if for_people else MailboxFault.TROUBLE
-            raise MailboxError(fault, error.trouble.text, advice=advice) from None
+            raise _NoLoginError(fault, error.trouble.text, advice=advice) from None
 
     async def _place(self, mailbox: Mailbox) -> Place:
         if mailbox.host.lower() == "localhost":

@@ -28,6 +28,7 @@ KIND = "whereabouts"
 _AGAIN = 900.0  # between two looks for the same mailbox
 _SOON = 60.0  # the same after an outage; and how long a look is left to the worker that began it
 _PATIENCE = 50.0
+_KEPT = 90 * 86400.0  # what nobody has asked for so long is forgotten
 _TRIES = 5
 
 log = structlog.get_logger("relay.facts")
@@ -50,26 +51,28 @@ class Known:
 
 
 class Finder:
-    """Finds mailboxes for one worker; `locate` asks the outside."""
+    """Finds mailboxes for one worker; `locate` asks the outside, and `believes` says that DNSSEC's word counts."""
 
-    def __init__(self, facts: Callable[[], FactStore], locate: Locate, clock: Clock) -> None:
+    def __init__(self, facts: Callable[[], FactStore], locate: Locate, clock: Clock, *, believes: bool = False) -> None:
         self._facts = facts
         self._locate = locate
         self._clock = clock
+        self._believes = believes
 
     @classmethod
     def over(cls, resolver: Resolver, client: HttpClient, facts: Callable[[], FactStore], clock: Clock) -> Self:
         """One that asks the DNS and the web."""
-        return cls(facts, Discovery(resolver, fetch_with(client)).locate, clock)
+        locate = Discovery(resolver, fetch_with(client)).locate
+        return cls(facts, locate, clock, believes=resolver.is_believed)
 
     async def find(self, address: Address) -> Whereabouts:
         """Where the mailbox of `address` is. Raises MailboxError and SpoolError."""
         fact, known = await self._read(address)
         now = self._clock.now()
-        if (known.place is None or known.doubted) and now >= known.again:
-            claimed = await self._facts().put(replace(fact, value=_write(replace(known, again=now + _SOON))))
-            if claimed is not None:
-                known = await self._look(address)
+        # A time too far away means that the clock was set back since.
+        if (known.place is None or known.doubted) and not now < known.again <= now + _AGAIN:
+            claimed = await self._put(fact, replace(known, again=now + _SOON))
+            known = (await self._read(address))[1] if claimed is None else await self._look(address)
         if known.place is None:
             why = known.why or f"the IMAP server of {address.domain} is being looked for"
             raise MailboxError(MailboxFault.UNPLACED, why, pause=max(known.again - now, 0.0))
@@ -84,8 +87,8 @@ class Finder:
         await self._note(address, place, lambda known: replace(known, doubted=True))
 
     async def prove(self, address: Address, place: Whereabouts, name: str) -> None:
-        """The server let the account of that name in."""
-        proved = replace(place, names=(name,))
+        """The server let the account of that name in. A name that somebody wrote says nothing about the address's."""
+        proved = replace(place, names=(name,)) if name in place.names else place
         await self._note(address, place, lambda known: replace(known, place=proved, doubted=False))
 
     async def _look(self, address: Address) -> Known:
@@ -108,13 +111,22 @@ class Finder:
         for _ in range(_TRIES):
             fact, known = await self._read(address)
             changed = change(known)
-            if changed == known or await self._facts().put(replace(fact, value=_write(changed))) is not None:
+            is_lasting = fact.due is not None and fact.due > self._clock.now() + _KEPT / 2
+            if (changed == known and is_lasting) or await self._put(fact, changed) is not None:
                 return changed
         raise SpoolError(f"what is known of the mailbox of {address} changes too fast")
 
     async def _read(self, address: Address) -> tuple[Fact, Known]:
         fact = await self._facts().get(KIND, str(address))
-        return (Fact(KIND, str(address), {}), Known()) if fact is None else (fact, _known_of(fact))
+        if fact is None:
+            return Fact(KIND, str(address), {}), Known()
+        known = _known_of(fact)
+        # `dns.validating` may have been switched off because its word was worth nothing.
+        is_void = known.place is not None and known.place.is_vouched and not self._believes
+        return fact, Known() if is_void else known
+
+    async def _put(self, fact: Fact, known: Known) -> Fact | None:
+        return await self._facts().put(replace(fact, value=_write(known), due=self._clock.now() + _KEPT))
 
 
 async def known_at(facts: FactStore, address: str) -> Known:
@@ -146,7 +158,7 @@ def _write(known: Known) -> dict[str, Json]:
     }
     if known.place is not None:
         value |= as_json(known.place)
-        value["names"] = list(known.place.names)
+        value |= {"names": list(known.place.names), "vouched": known.place.is_vouched}
     return value
 
 
@@ -155,5 +167,5 @@ def _known_of(fact: Fact) -> Known:
     place = None
     if "host" in value:
         endpoint = Endpoint(value["host"], value["port"], value["tls"])
-        place = Whereabouts(endpoint, tuple(value["names"]), value["source"])
+        place = Whereabouts(endpoint, tuple(value["names"]), value["source"], value["vouched"])
     return Known(place, value["found"], value["doubted"], value["again"], value["why"])

@@ -27,12 +27,13 @@ class Clue:
 class Whereabouts:
     """A server that may be used, and the names that the account may have there, in the order to try them: two at most.
 
-    `source` is where it was found.
+    `source` is where it was found; `is_vouched` that nothing but DNSSEC's word for it lets it be used.
     """
 
     endpoint: Endpoint
     names: tuple[str, ...]
     source: str
+    is_vouched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,9 @@ def _usable(clue: Clue, address: Address) -> Whereabouts | None:
         if provider.imap is not None and provider.imap.host == end.host.lower():
             # What is known of a provider says more than what somebody wrote about it.
             return Whereabouts(provider.imap, (provider.username(address),), clue.source)
-    if not clue.is_signed and not is_within(end.host, address.ascii_domain):
+    is_at_home = is_within(end.host, address.ascii_domain)
+    if not clue.is_signed and not is_at_home:
         return None
     # RFC 6186 4: the whole address first, then the part before the @.
     names = (clue.offer.username,) if clue.offer.username else (str(address), address.local)
-    return Whereabouts(end, names, clue.source)
+    return Whereabouts(end, names, clue.source, is_vouched=not is_at_home)

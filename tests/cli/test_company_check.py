@@ -2,6 +2,8 @@
 
 import pytest
 
+from relay.cli.reading import resolver_of
+from relay.config.settings import Dns, Settings
 from relay.sandbox.zones import FaultKind
 
 from .names import name_server
@@ -148,3 +150,9 @@ def test_a_server_elsewhere_is_told_with_what_to_write(world, names) -> None:
 
 def test_a_company_that_does_not_exist(world) -> None:
     assert world.run("company", "check", "nobody").code == 2
+
+
+@pytest.mark.parametrize("is_validating", [False, True])
+def test_commands_believe_the_dns_as_the_workers_do(is_validating) -> None:
+    dns = Dns.model_validate({"servers": ["192.0.2.53"], "validating": is_validating})
+    assert resolver_of(Settings.model_construct(dns=dns)).is_believed is is_validating

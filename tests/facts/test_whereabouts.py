@@ -1,9 +1,11 @@
 """Servers of mailboxes that nobody has written down: looked for once, and again only while there is trouble."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from relay.facts.fading import forget_faded
 from relay.facts.unstored import Unstored
 from relay.facts.whereabouts import KIND, Finder, Known
 from relay.imap.faults import MailboxError, MailboxFault
@@ -23,6 +25,7 @@ def at(host: str, *names: str) -> Whereabouts:
     return Whereabouts(Endpoint(host, 993, "implicit"), names or ("info@bakery.example", "info"), "SRV records")
 
 
+VOUCHED = replace(at("imap.hoster.example"), is_vouched=True)
 OLD, NEW = at("old.bakery.example"), at("new.bakery.example")
 
 
@@ -206,3 +209,50 @@ async def test_a_store_in_trouble_is_no_trouble_of_the_server(finder, facts, mon
     await finder.prove(INFO, OLD, "info")
     with pytest.raises(SpoolError, match="changes too fast"):
         await finder._change(INFO, lambda _: Known())
+
+
+async def test_a_name_that_somebody_wrote_is_not_kept_for_the_address(finder):
+    await finder.find(INFO)
+    await finder.prove(INFO, OLD, "bookkeeping")
+    assert await finder.find(INFO) == OLD
+
+
+async def test_a_clock_that_was_wrong_does_not_keep_a_mailbox_from_being_looked_for(finder, outside, clock):
+    clock.at = NOW + 10 * 365 * 86400
+    outside.seen = NOTHING
+    await trouble(finder)
+    clock.at, outside.seen = NOW, Sighting(OLD)
+    assert await finder.find(INFO) == OLD
+
+
+async def test_what_only_the_dns_vouched_for_counts_while_its_word_is_believed(facts, outside, clock):
+    outside.seen = Sighting(VOUCHED)
+    believing = Finder(lambda: facts, outside.locate, clock, believes=True)
+    assert await believing.find(INFO) == await believing.find(INFO) == VOUCHED
+    outside.seen = NOTHING
+    await trouble(Finder(lambda: facts, outside.locate, clock))
+    assert outside.looks == 2
+    assert (await believing.known(INFO)).place is None
+
+
+async def test_who_is_outrun_by_another_worker_takes_over_what_that_one_knows(finder, other, facts, monkeypatch):
+    put = type(facts).put
+
+    async def outrun(store, fact):
+        monkeypatch.undo()
+        await other.find(INFO)
+        return await put(store, fact)
+
+    monkeypatch.setattr(type(facts), "put", outrun)
+    assert await finder.find(INFO) == OLD
+
+
+async def test_what_nobody_asks_for_is_forgotten_and_what_is_used_is_not(finder, facts, outside, clock):
+    for days in (0, 60, 120):
+        clock.at = NOW + days * 86400
+        assert await forget_faded(facts, [KIND], now=clock.at) == 0
+        place = await finder.find(INFO)
+        await finder.prove(INFO, place, "info")
+    assert outside.looks == 1
+    assert await forget_faded(facts, [KIND], now=clock.at + 91 * 86400) == 1
+    assert await facts.list(KIND) == []

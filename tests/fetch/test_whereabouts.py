@@ -9,6 +9,7 @@ from relay.facts.troubles import KIND as TROUBLE
 from relay.facts.whereabouts import KIND, Finder
 from relay.imap.session import ImapSession
 from relay.mail.address import Address
+from relay.policy.company import OAuth2
 from relay.policy.whereabouts import Sighting, Whereabouts
 from relay.sandbox.dns_server import DnsServer
 from relay.sandbox.zones import Zones
@@ -202,3 +203,35 @@ async def test_connections_count_for_the_host_that_was_found(seeking, names):
     await seeking.look()
     assert await attendant.host_of(box) == f"imap.{DOMAIN}"
     assert await attendant.host_of(replace(box, host="IMAP.x.example", sought=None)) == "imap.x.example"
+
+
+async def test_a_secret_that_cannot_be_read_is_no_trouble_of_the_server(seeking, names, tmp_path):
+    await seeking.look()
+    (tmp_path / "password").unlink()
+    point(seeking, names, f"other.{DOMAIN}")
+    await seeking.look()
+    await seeking.look()
+    assert "password" in (await seeking.state()).error
+    assert await found(seeking) == [f"imap.{DOMAIN}"]
+    assert not await is_doubted(seeking)
+
+
+async def test_a_consent_that_is_missing_is_no_trouble_of_the_server(seeking):
+    issuer = {"client_id": "relay", "scope": "mail", "internal": True, "token_url": "http://127.0.0.1:9"}
+    seeking.oauth2 = {"issuer": issuer}
+    seeking.configure(password=None, oauth2=OAuth2("bakery", "issuer", uses="read"))
+    await seeking.look()
+    assert "has not consented" in (await seeking.state()).error
+    assert not await is_doubted(seeking)
+
+
+async def is_doubted(house):
+    (fact,) = await house.spool.facts.list(KIND)
+    return fact.value["doubted"]
+
+
+async def test_what_is_written_counts_at_once_though_the_host_has_the_domain_s_name(seeking):
+    door, mailbox = seeking.fetcher._attendant._door, seeking.company.mailbox
+    written = replace(mailbox, host=DOMAIN, sought=None)
+    assert written.realm == mailbox.realm
+    assert door.key_of(written) != door.key_of(mailbox)

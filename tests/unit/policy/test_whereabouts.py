@@ -85,3 +85,12 @@ def test_an_admin_is_told_where_was_looked(is_outage: bool, what: str) -> None: 
 @given(st.text(alphabet="ab.", max_size=20))
 def test_no_name_outside_passes_for_one_within(host: str) -> None:
     assert is_within(host, "a.b") == (host.rstrip(".").split(".")[-2:] == ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("host", "is_vouched"), [("imap.hoster.example", True), ("imap.bakery.example", False), ("imap.gmail.com", False)]
+)
+def test_what_nothing_but_the_dns_vouches_for_is_told_apart(host: str, is_vouched: bool) -> None:  # noqa: FBT001 -- a parameter
+    found = choose([clue(host, is_signed=True)], INFO)
+    assert found is not None
+    assert found.is_vouched is is_vouched
