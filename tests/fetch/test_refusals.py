@@ -6,9 +6,13 @@ import pytest
 
 from relay.facts.tokens import KIND as TOKEN
 from relay.facts.troubles import KIND as TROUBLE
+from relay.facts.whereabouts import Finder
+from relay.mail.address import Address
 from relay.policy.company import OAuth2, SecretKind, SecretRef
+from relay.policy.providers import Endpoint
+from relay.policy.whereabouts import Sighting, Whereabouts
 from tests.delivery.issuer import Issuer
-from tests.peers.mailboxes import PASSWORD, Mailboxes
+from tests.peers.mailboxes import HOST, PASSWORD, Mailboxes
 
 from .test_mailbox import invoice
 
@@ -72,6 +76,21 @@ async def test_a_mailbox_is_read_with_a_token(with_tokens, issuer):
     await with_tokens.put(invoice(1))
     await with_tokens.look()
     assert with_tokens.api.names == ["factuur 1.pdf"]
+    assert [form["grant_type"] for form in issuer.asked] == ["refresh_token"]
+
+
+async def test_a_token_is_enough_where_the_server_has_to_be_found_and_is_shown_for_one_name_only(with_tokens, issuer):
+    async def locate(_):
+        end = Endpoint(HOST, with_tokens.mailboxes.port, "implicit")
+        return Sighting(Whereabouts(end, ("somebody", "else"), "SRV records"))
+
+    finder = Finder(lambda: with_tokens.spool.facts, locate, with_tokens.clock)
+    with_tokens.fetcher._attendant._door._finder = finder
+    with_tokens.configure(host="", sought=Address(with_tokens.user, "bakery.example"))
+    await with_tokens.look()
+    await with_tokens.put(invoice(1))
+    await with_tokens.look(after=600)
+    assert ((await with_tokens.state()).error, with_tokens.api.names) == ("", ["factuur 1.pdf"])
     assert [form["grant_type"] for form in issuer.asked] == ["refresh_token"]
 
 
