@@ -63,13 +63,16 @@ class Worker:
     @property
     def rss(self) -> int:
         """Octets in memory."""
-        return _memory(self.process.pid, "Rss:")
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     @property
     def readers(self) -> int:
-        """Octets in memory of the processes that read mails, and of what they are forked from; shared ones once."""
+        """Octets in memory of the processes that read mails, and of what they are forked from; shared ones once.
+
+        The kernel counts for a while: not to be asked often.
+        """
         programs = _children(self.process.pid)
-        return sum(_memory(pid, "Pss:") for program in programs for pid in (program, *_children(program)))
+        return sum(_shared_fairly(pid) for program in programs for pid in (program, *_children(program)))
 
     @property
     def cpu(self) -> float:
@@ -84,10 +87,10 @@ def _children(pid: int) -> list[int]:
     return []
 
 
-def _memory(pid: int, what: str) -> int:
+def _shared_fairly(pid: int) -> int:
     with suppress(OSError):  # it has gone meanwhile
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        return next(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith(what))
+        return next(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:"))
     return 0
 
 
@@ -213,9 +216,11 @@ async def fetch(place: Path, dovecot: Mailboxes, options: argparse.Namespace) ->
         async with worker(place, boxes, count=False, **settings) as running:
             ready = await running.until(lambda said: "ready" in said)
             before = running.rss
-            while sum(said.get("event") == "uploaded" for said in running.said) < options.mails:
+            while (count := sum(said.get("event") == "uploaded" for said in running.said)) < options.mails:
                 await asyncio.sleep(0.1)
-                most, readers = max(most, running.rss - before), max(readers, running.readers)
+                most = max(most, running.rss - before)
+                if not readers and count > options.mails // 2:
+                    readers = running.readers
             done = next(said for said in reversed(running.said) if said.get("event") == "uploaded")
         ours.append(done["at"] - ready["at"] - PAUSE)
     return {"mails": options.mails, **_beside(ours, theirs), "relay MiB more": round(most / 2**20),
