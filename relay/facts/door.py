@@ -14,6 +14,7 @@ from relay.http import is_internal
 from relay.imap.faults import Login, MailboxError, MailboxFault, Place
 from relay.imap.session import ImapSession, tls_context
 from relay.policy.company import Mailbox
+from relay.policy.issuers import issuer_named
 from relay.policy.outcome import Fault
 from relay.policy.whereabouts import Whereabouts
 
@@ -70,6 +71,7 @@ class Door:
         refuses the first: too many wrong logins lock people out. Tokens are for one name.
         """
         end = found.endpoint
+        self._check_token(mailbox, found)
         placed = replace(mailbox, host=end.host, port=end.port, tls=end.tls, sought=None)
         has_other_names = mailbox.oauth2 is None and mailbox.username == str(mailbox.sought)
         *others, last = found.names if has_other_names else (mailbox.username,)
@@ -80,6 +82,18 @@ class Door:
                 if error.fault is not MailboxFault.REFUSED:
                     raise
         return await self._enter(replace(placed, username=last)), last
+
+    def _check_token(self, mailbox: Mailbox, found: Whereabouts) -> None:
+        """A domain may still name the server that its mailboxes were at before: no token is shown there."""
+        clients, oauth2 = self._active().snapshot.settings.oauth2, mailbox.oauth2
+        client = None if oauth2 is None else clients.get(oauth2.client)
+        right = issuer_named(None if client is None else client.issuer).imap
+        if right and found.endpoint.host.lower() != right:
+            text = (
+                f"{found.source} name {found.endpoint.host}, but the token is for {right}: nothing was sent there. "
+                f"Write into the company's file which it is, under incoming.mailbox: host: {right}"
+            )
+            raise MailboxError(MailboxFault.UNPLACED, text)
 
     async def _enter(self, mailbox: Mailbox) -> ImapSession:
         place = await self._place(mailbox)

@@ -11,7 +11,8 @@ class Issuer:
     """Where to ask an issuer; an empty URL means that it does not do that.
 
     `scope` is for a person's consent to send, `read_scope` to read the mailbox, `service_scope` for a registration that
-    acts by itself; `consent` are parameters of the page where people consent.
+    acts by itself; `consent` are parameters of the page where people consent. `imap` is the only server for reading
+    that its tokens are for.
     """
 
     token_url: str = ""
@@ -21,6 +22,7 @@ class Issuer:
     read_scope: str = ""
     service_scope: str = ""
     consent: tuple[tuple[str, str], ...] = ()
+    imap: str = ""
 
 
 _MICROSOFT = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0"
@@ -33,6 +35,7 @@ _ISSUERS = {
         read_scope="https://mail.google.com/",
         service_scope="https://mail.google.com/",
         consent=(("access_type", "offline"), ("prompt", "consent")),
+        imap="imap.gmail.com",
     ),
     "microsoft": Issuer(
         token_url=f"{_MICROSOFT}/token",
@@ -42,6 +45,7 @@ _ISSUERS = {
         read_scope="https://outlook.office.com/IMAP.AccessAsUser.All offline_access",
         service_scope="https://outlook.office365.com/.default",
         consent=(("prompt", "select_account"),),
+        imap="outlook.office365.com",
     ),
 }
 

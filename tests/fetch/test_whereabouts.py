@@ -225,6 +225,15 @@ async def test_a_consent_that_is_missing_is_no_trouble_of_the_server(seeking):
     assert not await is_doubted(seeking)
 
 
+@pytest.mark.parametrize(("issuer", "right"), [("microsoft", "outlook.office365.com"), ("google", "imap.gmail.com")])
+async def test_the_token_of_a_known_issuer_is_shown_to_its_own_server_only(seeking, issuer, right):
+    seeking.oauth2 = {"known": {"client_id": "relay", "issuer": issuer}}
+    seeking.configure(password=None, oauth2=OAuth2("bakery", "known", uses="read"))
+    await seeking.look()
+    assert f"imap.{DOMAIN}, but the token is for {right}: nothing was sent there" in (await seeking.state()).error
+    assert not await is_doubted(seeking)
+
+
 async def is_doubted(house):
     (fact,) = await house.spool.facts.list(KIND)
     return fact.value["doubted"]
