@@ -14,7 +14,7 @@ import socket
 import sys
 from time import process_time
 
-from relay.fetch.frames import MAIL, MOST_SECONDS, READ, write_contents
+from relay.fetch.frames import MAIL, MOST_SECONDS, READ, READY, write_contents
 from relay.fetch.parts import Limits, read_mail
 from relay.malloc import give_memory_back
 
@@ -72,6 +72,7 @@ def serve(connection: int) -> None:
         _limit()
         gc.enable()
         with socket.socket(fileno=connection) as line:
+            line.sendall(READY)
             while _answer(line):
                 pass
         code = 0

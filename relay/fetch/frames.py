@@ -14,6 +14,8 @@ from relay.mail.bounce import Bounce, Bounced
 from relay.mail.report import Action
 from relay.policy.invoice.facts import Business, Flaw, Kind, MailFacts, Paper, Part
 
+# What a process says first: that there is one.
+READY = b"+"
 # The heads: how many octets a mail has, and an answer, which says before that whether it is the child's last.
 MAIL, READ = struct.Struct(">Q"), struct.Struct(">?Q")
 MOST_ANSWER = 256 * 1024 * 1024

@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 
-from relay.fetch.frames import MAIL, MOST_ANSWER, MOST_SECONDS, READ, Contents, read_contents
+from relay.fetch.frames import MAIL, MOST_ANSWER, MOST_SECONDS, READ, READY, Contents, read_contents
 from relay.policy.invoice.facts import Flaw, Kind, MailFacts, Part
 
 _PATIENCE = MOST_SECONDS + 15.0
@@ -42,14 +42,19 @@ class Readers:
     async def fork(self) -> socket.socket:
         """A connection to a new process that reads mails. Raises OSError."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            try:
+        ours.settimeout(0)
+        try:
+            with theirs:
                 async with self._starting:
                     socket.send_fds(await self._listening(), [b"+"], [theirs.fileno()])
-            except BaseException:
-                ours.close()
-                raise
-        ours.settimeout(0)
+            async with asyncio.timeout(_PATIENCE):
+                await _receive(ours, len(READY))
+        except EOFError:
+            ours.close()
+            raise OSError("no process can be started that reads mails") from None
+        except BaseException:
+            ours.close()
+            raise
         return ours
 
     async def close(self) -> None:
@@ -57,7 +62,7 @@ class Readers:
         program, self._program = self._program, None
         if self._orders is not None:
             self._orders.close()
-        if program is not None:
+        if program is not None and program.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(program.pid, signal.SIGKILL)
             await program.wait()
@@ -65,7 +70,8 @@ class Readers:
     async def _listening(self) -> socket.socket:
         """What the program takes orders by, once it runs."""
         if self._orders is None or self._program is None or self._program.returncode is not None:
-            await self.close()
+            if self._orders is not None:
+                self._orders.close()
             self._orders, theirs = socket.socketpair()
             with theirs:
                 self._program = await asyncio.create_subprocess_exec(

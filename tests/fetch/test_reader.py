@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from relay.fetch import child
-from relay.fetch.frames import MAIL, READ
+from relay.fetch.frames import MAIL, READ, READY
 from relay.fetch.reader import Readers, one_reader
 from relay.policy.invoice.facts import Flaw, Kind
 
@@ -116,6 +116,26 @@ async def test_the_program_is_started_anew_when_it_has_died(readers):
         assert names(await reader.read(attached("2.pdf"))) == ["2.pdf"]
 
 
+async def test_who_reads_already_goes_on_when_the_program_is_started_anew(readers):
+    with readers.new() as one, readers.new() as other:
+        await one.read(attached("1.pdf"))
+        os.kill(readers._program.pid, signal.SIGKILL)
+        await readers._program.wait()
+        assert names(await other.read(attached("2.pdf"))) == ["2.pdf"]
+        assert names(await one.read(attached("3.pdf"))) == ["3.pdf"]
+
+
+async def test_a_mail_is_not_judged_when_no_process_can_be_started(readers, monkeypatch):
+    """It is not the mail's fault, and the mail must not be parked for it."""
+    with readers.new() as reader:
+        with monkeypatch.context() as broken:
+            broken.setattr("relay.fetch.reader.sys.executable", "/bin/true")
+            with pytest.raises(OSError):
+                await reader.read(attached("1.pdf"))
+        await readers._program.wait()
+        assert names(await reader.read(attached("1.pdf"))) == ["1.pdf"]
+
+
 async def test_a_reading_that_is_given_up_ends_its_process(readers):
     with readers.new() as reader:
         await reader.read(attached("1.pdf"))
@@ -142,7 +162,8 @@ def answers(octets=b"mail"):
         ours.shutdown(socket.SHUT_WR)
         said = b"".join(iter(lambda: ours.recv(65536), b""))
         os.waitpid(pid, 0)
-        return said
+        assert said.startswith(READY)
+        return said[len(READY) :]
 
 
 @pytest.mark.parametrize(
