@@ -79,6 +79,7 @@ PROOFS = {
     "http-client": (Offence("web/offence.py", "import httpx2"),),
     "mailboxes": (Offence("delivery/offence.py", "import pikepdf"), Offence("fetch/offence.py", "import imapclient")),
     "base64": (Offence("fetch/offence.py", "import pybase64"),),
+    "re2": (Offence("incoming/offence.py", "import re2"),),
     "templates": (Offence("web/offence.py", "import jinja2"),),
     "bounces": (Offence("fetch/offence.py", "import flufl.bounce"),),
     "jwt": (Offence("web/offence.py", "import joserfc"),),

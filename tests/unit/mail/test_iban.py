@@ -22,6 +22,10 @@ DUTCH = "NL91ABNA0417164300"
         ("NL91 ABNA 0417 1643 00 BIC ABNANL2A", (DUTCH,)),
         ("GB82 WEST 1234 5698 7654 32", ("GB82WEST12345698765432",)),
         ("DE89370400440532013000", ("DE89370400440532013000",)),
+        ("BE12 BE71 0961 2345 6769", (BELGIAN,)),
+        ("_BE71096123456769_", (BELGIAN,)),
+        ("\u00e9BE71096123456769\u00e9", (BELGIAN,)),
+        ("BE\u00a071 0961\u202f2345\u20096769", (BELGIAN,)),
         ("BE72 0961 2345 6769", ()),
         ("BE71 0961 2345 676", ()),
         ("BE71 0961 2345 67690", ()),
@@ -47,6 +51,11 @@ def test_of_many_numbers_the_first_count():
     numbers = [f"BE{check:02}{base:012}" for base in range(60) for check in range(2, 99)]
     valid = [number for number in numbers if is_iban(number)]
     assert find_ibans(" ".join(valid)) == tuple(valid[:20])
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_a_number_is_found_whatever_stands_around_it(before, after):
+    assert BELGIAN in find_ibans(f"{before}\n{BELGIAN}\n{after}")
 
 
 @given(st.text(max_size=300) | st.text("BENLDE0123456789 -.", max_size=300))
