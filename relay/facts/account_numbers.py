@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from relay.mail.seal import is_sealed, seal
-from relay.store.facts import Fact, FactStore
+from relay.store.facts import Fact, FactStore, update
 
 KIND = "account-numbers"
 _DAY = 86400.0
@@ -18,7 +18,6 @@ _KEPT = 400 * _DAY
 _STRANGE = 30 * _DAY
 _MOST = 20
 _SEAL_LETTERS = 16
-_TRIES = 5
 _OURS = ""
 
 
@@ -63,8 +62,7 @@ class AccountNumbers:
         return None
 
     async def _remember(self, company: str, who: str, numbers: Sequence[str], now: float, *, trusted: bool) -> None:
-        for _ in range(_TRIES):
-            fact = await self.facts.get(KIND, f"{company} {who}") or Fact(KIND, f"{company} {who}", {})
+        def remembered(fact: Fact) -> Fact:
             entries = [entry for entry in _read(fact) if entry["last"] > now - _KEPT]
             changed = False
             for number in numbers:
@@ -78,10 +76,11 @@ class AccountNumbers:
                     entry["last"] = now
                     changed = True
             if not changed:
-                return
+                return fact
             entries = sorted(entries, key=lambda entry: float(entry["last"]))[-_MOST:]
-            if await self.facts.put(replace(fact, value={"numbers": [*entries]}, due=now + _KEPT)) is not None:
-                return
+            return replace(fact, value={"numbers": [*entries]}, due=now + _KEPT)
+
+        await update(self.facts, KIND, f"{company} {who}", remembered)
 
 
 def _read(fact: Fact | None) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 from relay.config.keyring import Keyring
 from relay.config.secrets import SecretError
 from relay.policy.company import Server
-from relay.store.facts import Fact, FactStore
+from relay.store.facts import Fact, FactStore, update
 
 
 def account_key(server: Server, author: str, keyring: Keyring) -> str:
@@ -45,7 +45,6 @@ def account_key(server: Server, author: str, keyring: Keyring) -> str:
 
 
 KIND = "account"
-_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,25 +80,18 @@ class AccountStates:
 
     async def refuse(self, slug: str, state: AccountState) -> bool:
         """The account was refused. Whether that is news: not the same account refused again."""
-        for _ in range(_TRIES):
-            fact = await self._facts().get(KIND, slug)
-            known = None if fact is None else _read(fact.value)
-            again = known is not None and known.account == state.account and known.action == state.action
-            if known is not None and again:
-                state = replace(state, probe=known.probe)
-            if await self._facts().put(replace(fact or Fact(KIND, slug, {}), value=asdict(state))) is not None:
-                return not again
-        return False
+
+        def refused(fact: Fact) -> Fact:
+            known = _again(fact, state)
+            return replace(fact, value=asdict(state if known is None else replace(state, probe=known.probe)))
+
+        change = await update(self._facts(), KIND, slug, refused)
+        return _again(change.before, state) is None
 
     async def prove(self, slug: str) -> AccountState | None:
         """The account is in order: what was known against it until now."""
-        for _ in range(_TRIES):
-            fact = await self._facts().get(KIND, slug)
-            if fact is None:
-                return None
-            if await self._facts().drop(fact):
-                return _read(fact.value)
-        return None
+        change = await update(self._facts(), KIND, slug, lambda _: None)
+        return _read(change.before.value) if change.before.version else None
 
     async def claim_probe(self, slug: str, *, now: float, every: float) -> bool:
         """Whether this worker may see if the other side has repaired the account."""
@@ -110,6 +102,12 @@ class AccountStates:
         if now - state.probe < every:
             return False
         return await self._facts().put(replace(fact, value=asdict(replace(state, probe=now)))) is not None
+
+
+def _again(fact: Fact, state: AccountState) -> AccountState | None:
+    """What was known when the same account had been refused in the same way before; else None."""
+    known = _read(fact.value) if fact.version else None
+    return known if known and (known.account, known.action) == (state.account, state.action) else None
 
 
 def _read(value: Mapping[str, Any]) -> AccountState:

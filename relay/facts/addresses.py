@@ -24,12 +24,10 @@ from relay.policy.confirmation import (
     read_link,
     wait_before_asking,
 )
-from relay.store.facts import Fact, FactStore
-from relay.store.spool import SpoolError
+from relay.store.facts import Fact, FactStore, update
 
 KIND = "address"
 _MOST_REMEMBERED = 50_000
-_TRIES = 10
 
 
 class How(StrEnum):
@@ -219,21 +217,19 @@ class Addresses:
         self, company: Company, change: Callable[[AddressState, float], AddressState | None], *, send: bool = False
     ) -> None:
         """Put what `change` makes of the state in its place, again when somebody else was faster."""
-        key = fact_key(company)
-        for _ in range(_TRIES):
-            now = self._clock.now()
-            fact = await self._spool.facts.get(KIND, key) or Fact(KIND, key, {})
+        now = self._clock.now()
+
+        def changed(fact: Fact) -> Fact:
             state = change(read_state(fact.value), now)
             if state is None:
-                return
+                return fact
             # A mail that waits to be sent goes on waiting, unless the address is confirmed by now.
             due = now if send else fact.due if state.confirmation is None else None
-            if await self._spool.facts.put(replace(fact, value=write_state(state), due=due)) is None:
-                continue
-            if state.confirmation is not None:
-                await self._spool.release(hold_key(company), now=now)
-            return
-        raise SpoolError(f"the address of {company.slug} changes too fast")
+            return replace(fact, value=write_state(state), due=due)
+
+        before, after = await update(self._spool.facts, KIND, fact_key(company), changed)
+        if after is not None and after is not before and read_state(after.value).confirmation is not None:
+            await self._spool.release(hold_key(company), now=now)
 
 
 def fact_key(company: Company) -> str:

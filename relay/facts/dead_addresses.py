@@ -13,11 +13,10 @@ from relay.clock import Clock, timestamp
 from relay.mail.address import Address
 from relay.policy.bounce_words import COMPLAINT
 from relay.policy.decision import Hold
-from relay.store.facts import Fact, FactStore
+from relay.store.facts import Fact, FactStore, update
 
 KIND = "dead-address"
 _KEEP = 30 * 86400.0
-_TRIES = 10
 _PAGE = 1000
 _HOLD = "dead"
 
@@ -64,17 +63,18 @@ class DeadAddresses:
     async def note(self, slug: str, address: Address, reason: str, status: str) -> None:
         """Mail of the company to that address came back for good, or was complained about."""
         now = self.clock.now()
-        for _ in range(_TRIES):
-            fact = await self.facts().get(KIND, _key(slug, str(address))) or Fact(KIND, _key(slug, str(address)), {})
+
+        def noted(fact: Fact) -> Fact:
             known = _read(fact) if fact.version else DeadAddress(reason, status, 0, now, now)
             value = replace(known, reason=reason, status=status, count=known.count + 1, last=now)
-            if await self.facts().put(replace(fact, value=asdict(value), due=now + _KEEP)) is not None:
-                return
+            return replace(fact, value=asdict(value), due=now + _KEEP)
+
+        await update(self.facts(), KIND, _key(slug, str(address)), noted)
 
     async def forget(self, slug: str, address: str) -> bool:
         """The address takes mail, or a person knows that it does. Whether anything stood against it."""
-        fact = await self.facts().get(KIND, _key(slug, address))
-        return fact is not None and await self.facts().drop(fact)
+        change = await update(self.facts(), KIND, _key(slug, address), lambda _: None)
+        return change.before.version > 0
 
     async def page(self, slug: str, *, after: str = "", limit: int = _PAGE) -> list[tuple[str, DeadAddress]]:
         """What stands against addresses for that company, in order: `limit` beyond the address `after`."""

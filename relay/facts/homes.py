@@ -14,7 +14,7 @@ from relay.facts.addresses import Addresses, fact_key
 from relay.mail.reply import Reply
 from relay.policy.company import Company
 from relay.policy.home import Cause, answer_writer
-from relay.store.facts import Fact, FactStore
+from relay.store.facts import Fact, FactStore, update
 
 KIND = "home"
 # How long it is remembered that nothing is known against an address: every mail asks.
@@ -53,7 +53,7 @@ class Homes:
         if await self._addresses.is_confirmed(company):
             state = await self._refused_since(company, now)
         else:
-            state = await self._begin(company, Cause.UNCONFIRMED)
+            state = await self._unconfirmed_since(company, now)
         if state is None:
             return None
         put_off = self._active().snapshot.settings.delivery.put_off
@@ -62,13 +62,15 @@ class Homes:
     async def refused(self, company: Company) -> bool:
         """The company's host refused the address for good. Whether that is news."""
         self._quiet.pop(fact_key(company), None)
-        fact = await self._get(company)
-        before = _read(fact)
-        if fact is None or before is None or before.cause is not Cause.REFUSED:
-            await self._begin(company, Cause.REFUSED)
-            return True
-        await self._facts().put(replace(fact, value=asdict(replace(before, probe=self._clock.now()))))
-        return False
+        now = self._clock.now()
+
+        def refused(fact: Fact) -> Fact:
+            known = _read(fact)
+            since = known.since if known is not None and known.cause is Cause.REFUSED else now
+            return replace(fact, value=asdict(HomeState(Cause.REFUSED, since, now)))
+
+        known = _read((await update(self._facts(), KIND, fact_key(company), refused)).before)
+        return known is None or known.cause is not Cause.REFUSED
 
     async def works(self, company: Company) -> bool:
         """The address took mail. Whether that is news.
@@ -76,11 +78,9 @@ class Homes:
         The store is asked every time: another worker may have noted a refusal a moment ago, and held mail would wait a
         day for the next look.
         """
-        fact = await self._get(company)
-        known = _read(fact)
-        is_news = fact is not None and await self._facts().drop(fact)
+        known = _read((await update(self._facts(), KIND, fact_key(company), lambda _: None)).before)
         self._remember_quiet(company)
-        return is_news and known is not None and known.cause is Cause.REFUSED
+        return known is not None and known.cause is Cause.REFUSED
 
     async def may_try(self, company: Company) -> bool:
         """Whether mail that is held for the address may go: nothing stands against it any more, or a day has passed."""
@@ -91,6 +91,15 @@ class Homes:
         if now < state.probe + _PROBE:
             return False
         return await self._facts().put(replace(fact, value=asdict(replace(state, probe=now)))) is not None
+
+    async def _unconfirmed_since(self, company: Company, now: float) -> HomeState | None:
+        def begun(fact: Fact) -> Fact:
+            known = _read(fact)
+            if known is not None and known.cause is Cause.UNCONFIRMED:
+                return fact
+            return replace(fact, value=asdict(HomeState(Cause.UNCONFIRMED, now, now)))
+
+        return _read((await update(self._facts(), KIND, fact_key(company), begun)).after)
 
     async def _refused_since(self, company: Company, now: float) -> HomeState | None:
         if company.cut_through or company.into_mailbox:
@@ -112,19 +121,6 @@ class Homes:
     async def _get(self, company: Company) -> Fact | None:
         return await self._facts().get(KIND, fact_key(company))
 
-    async def _begin(self, company: Company, cause: Cause) -> HomeState:
-        """Keep that it is so from now on, unless it was before; whoever is first says since when."""
-        now = self._clock.now()
-        fact = await self._get(company)
-        state = _read(fact)
-        if state is not None and state.cause is cause:
-            return state
-        state = HomeState(cause, now, now)
-        fresh = fact or Fact(KIND, fact_key(company), {})
-        if await self._facts().put(replace(fresh, value=asdict(state))) is None:
-            return _read(await self._get(company)) or state
-        return state
-
     def _remember_quiet(self, company: Company) -> None:
         if len(self._quiet) >= _MOST_REMEMBERED:
             self._quiet.clear()
@@ -132,7 +128,7 @@ class Homes:
 
 
 def _read(fact: Fact | None) -> HomeState | None:
-    if fact is None:
+    if fact is None or not fact.version:
         return None
     value: dict[str, Any] = dict(fact.value)
     return HomeState(Cause(value["cause"]), float(value["since"]), float(value["probe"]))

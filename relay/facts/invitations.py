@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from relay.clock import Clock
 from relay.config.sealing import SealingError, SealingKeys, place_of
 from relay.events import Json
-from relay.store.facts import Fact, FactStore
+from relay.store.facts import Fact, FactStore, update
 
 KIND = "invitation"
 _LASTS = 7 * 86400.0
@@ -31,10 +31,8 @@ class Invitations:
         token = secrets.token_urlsafe(24)
         until = self.clock.now() + _LASTS
         value: dict[str, Json] = {"token": _hash(token), "until": until, "begun": "", "account": account}
-        while True:
-            fact = await self.facts().get(KIND, slug) or Fact(KIND, slug, {})
-            if await self.facts().put(replace(fact, value=value)) is not None:
-                return token
+        await update(self.facts(), KIND, slug, lambda fact: replace(fact, value=value))
+        return token
 
     async def find(self, slug: str, token: str) -> Fact | None:
         """The invitation that a link belongs to, while it counts."""

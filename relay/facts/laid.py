@@ -4,7 +4,9 @@ In charge of two things that are of no use after a time: which accounts are left
 taken away by the reading of the mailbox. A mail that is gone from its place cannot be found by its mark any more.
 """
 
-from relay.store.facts import Fact, FactStore
+from dataclasses import replace
+
+from relay.store.facts import FactStore, update
 
 RESTS, TAKEN = "mailbox-rests", "mailbox-taken"
 KINDS = (RESTS, TAKEN)
@@ -12,7 +14,7 @@ KINDS = (RESTS, TAKEN)
 
 async def rest_account(facts: FactStore, account: str, *, until: float, why: str) -> None:
     """Nothing is laid there before `until`. `account` names all that a login is made with. Raises SpoolError."""
-    await _note(facts, Fact(RESTS, account, {"why": why}, due=until))
+    await update(facts, RESTS, account, lambda fact: replace(fact, value={"why": why}, due=until))
 
 
 async def why_resting(facts: FactStore, account: str, *, now: float) -> str | None:
@@ -23,18 +25,9 @@ async def why_resting(facts: FactStore, account: str, *, now: float) -> str | No
 
 async def note_taken(facts: FactStore, name: str, *, until: float) -> None:
     """The laid mail of that name is about to be moved or deleted. Raises SpoolError."""
-    await _note(facts, Fact(TAKEN, name, {}, due=until))
+    await update(facts, TAKEN, name, lambda fact: replace(fact, due=until))
 
 
 async def was_taken(facts: FactStore, name: str) -> bool:
     """Whether the mail of that name was laid, and has been moved or deleted since. Raises SpoolError."""
     return await facts.get(TAKEN, name) is not None
-
-
-async def _note(facts: FactStore, fact: Fact) -> None:
-    # Without an end: whoever is outrun has seen another worker write, and a mail whose note is lost is laid twice.
-    while True:
-        known = await facts.get(fact.kind, fact.key)
-        version = 0 if known is None else known.version
-        if await facts.put(Fact(fact.kind, fact.key, fact.value, version, fact.due)) is not None:
-            return

@@ -13,10 +13,9 @@ from relay.events import Json
 from relay.policy.company import Server
 from relay.policy.pacing import Pace, Spent, give_back, take_slot
 from relay.policy.providers import pace_at
-from relay.store.facts import Fact, FactStore
+from relay.store.facts import Fact, FactStore, update
 
 KIND = "pace"
-_TRIES = 20
 
 
 @dataclass(slots=True)
@@ -37,30 +36,32 @@ class Paces:
             return 0.0
         key = f"{server.username} {server.host}"
         now = self.clock.now()
-        for _ in range(_TRIES):
-            fact = await self.facts().get(KIND, key) or Fact(KIND, key, {"minute": {}, "day": {}})
+
+        def taken(fact: Fact) -> Fact:
             slot = take_slot(pace, _read(fact.value), recipients, now)
-            if slot.wait:
-                line = max(self._lines.get(key, 0.0), now + slot.wait)
-                self._lines[key] = line + slot.step
-                self._forget_two(now)
-                return line - now
-            if await self.facts().put(replace(fact, value=_write(slot.spent))) is not None:
-                return 0.0
-        return 1.0
+            return fact if slot.wait else replace(fact, value=_write(slot.spent))
+
+        change = await update(self.facts(), KIND, key, taken)
+        if change.after is not change.before:
+            return 0.0
+        slot = take_slot(pace, _read(change.before.value), recipients, now)
+        line = max(self._lines.get(key, 0.0), now + slot.wait)
+        self._lines[key] = line + slot.step
+        self._forget_two(now)
+        return line - now
 
     async def give_back(self, server: Server, recipients: int, at: float) -> None:
         """The slot that was had at that time was not used: the server never heard of the mail. Raises SpoolError."""
         pace = pace_of(server)
         if not pace.is_limited:
             return
-        for _ in range(_TRIES):
-            fact = await self.facts().get(KIND, f"{server.username} {server.host}")
-            if fact is None:
-                return
-            spent = give_back(pace, _read(fact.value), recipients, at)
-            if await self.facts().put(replace(fact, value=_write(spent))) is not None:
-                return
+
+        def given_back(fact: Fact) -> Fact:
+            if not fact.version:
+                return fact
+            return replace(fact, value=_write(give_back(pace, _read(fact.value), recipients, at)))
+
+        await update(self.facts(), KIND, f"{server.username} {server.host}", given_back)
 
     def _forget_two(self, now: float) -> None:
         """Forget up to two lines that are over: one was added, so there are never many more than those that count."""
@@ -76,7 +77,8 @@ def pace_of(server: Server) -> Pace:
 
 
 def _read(value: Mapping[str, Any]) -> Spent:
-    minute, day = ({int(number): int(count) for number, count in value[name].items()} for name in ("minute", "day"))
+    kept = (value.get(name, {}) for name in ("minute", "day"))
+    minute, day = ({int(number): int(count) for number, count in each.items()} for each in kept)
     return Spent(minute, day)
 
 

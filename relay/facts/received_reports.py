@@ -19,8 +19,7 @@ from relay.facts.report_files import ReportKind, reports_in
 from relay.facts.troubles import Details, Trouble, Troubles
 from relay.mail.dmarc_report import DmarcReport, read_dmarc_report
 from relay.mail.tls_report import TlsSummary, read_tls_report
-from relay.store.facts import Fact, FactStore
-from relay.store.spool import SpoolError
+from relay.store.facts import Fact, FactStore, update
 
 KIND = "received-reports"
 DAY = 86_400
@@ -30,7 +29,6 @@ MOST_SEEN = 500  # reports of one company and day
 MANY_OF_OTHERS = 10
 _MOST_DAYS = 2  # how far in the future a report may begin: clocks differ
 _MOST_SERVERS = 5
-_TRIES = 20
 _AT_ONCE = 200
 # Another worker tells what this one has not told by then.
 _CLAIM = 60.0
@@ -90,7 +88,7 @@ class ReceivedReports:
 
         `ours` are the addresses we send from. Raises ValueError when the mail has no report, or one that cannot be read
         or is about somebody else: then nothing of it was counted; and when it has one more than are kept of a day.
-        Raises SpoolError when the store is in trouble, or others were always faster: it may be tried again.
+        Raises SpoolError when the store is in trouble: it may be tried again.
         """
         async with self._turn:
             reports = await asyncio.to_thread(_read, octets, domain)
@@ -111,20 +109,23 @@ class ReceivedReports:
     async def _count(self, report: Report, slug: str, ours: Collection[str]) -> None:
         key = _key(slug, _day_of(report, self._clock.now()))
         name = _name_of(report)
-        for _ in range(_TRIES):
-            fact = await self._facts().get(KIND, key) or Fact(KIND, key, {})
+        news: tuple[News, ...] = ()
+
+        def counted(fact: Fact) -> Fact:
+            nonlocal news
             day = _decode(fact.value)
             if name in day.seen:
-                return
+                news = ()
+                return fact
             if len(day.seen) >= MOST_SEEN:
                 raise ValueError(f"there are more than {MOST_SEEN} reports about that day")
             counts = _add(day.counts, report, ours)
             news = tuple(_news(report, day.counts, counts, ours))
-            if await self._keep(fact, _Day(counts, (*day.seen, name), (*day.untold, *news))):
-                if news:
-                    await self._say(key, news)
-                return
-        raise SpoolError(f"the reports of {key} change too fast")
+            return self._with(fact, _Day(counts, (*day.seen, name), (*day.untold, *news)))
+
+        await update(self._facts(), KIND, key, counted)
+        if news:
+            await self._say(key, news)
 
     async def _say(self, key: str, news: tuple[News, ...]) -> None:
         """Tell the news, and only then be done with them: rather twice than not at all."""
@@ -136,19 +137,19 @@ class ReceivedReports:
             if one.servers:
                 troubles = Troubles(self._facts(), self._clock)
                 await troubles.tell(slug, Trouble.SENT_BY_OTHERS, Details(one.domain, one.servers))
-        for _ in range(_TRIES):
-            fact = await self._facts().get(KIND, key)
-            if fact is None:
-                return
-            day = _decode(fact.value)
-            if await self._keep(fact, replace(day, untold=tuple(each for each in day.untold if each not in news))):
-                return
-        raise SpoolError(f"the reports of {key} change too fast")
 
-    async def _keep(self, fact: Fact, day: _Day) -> bool:
-        """Put the day in the place of what was read; it falls due when it is old, or soon while it has news."""
+        def told(fact: Fact) -> Fact:
+            if not fact.version:
+                return fact
+            day = _decode(fact.value)
+            return self._with(fact, replace(day, untold=tuple(each for each in day.untold if each not in news)))
+
+        await update(self._facts(), KIND, key, told)
+
+    def _with(self, fact: Fact, day: _Day) -> Fact:
+        """The day in the place of what was read; it falls due when it is old, or soon while it has news."""
         due = self._clock.now() + _CLAIM if day.untold else _read_key(fact.key)[1] * DAY + KEPT
-        return await self._facts().put(replace(fact, value=asdict(day), due=due)) is not None
+        return replace(fact, value=asdict(day), due=due)
 
 
 async def days_of(facts: FactStore, slug: str) -> list[tuple[int, Counts]]:

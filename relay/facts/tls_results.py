@@ -7,7 +7,7 @@ adding asks whether the domain wants a report at all, and forgets what nobody wa
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -16,14 +16,13 @@ from relay.clock import Clock
 from relay.dns import Resolver, Status
 from relay.events import Json
 from relay.mail.tls_report import PolicyResults, TlsFault, read_rua
-from relay.store.facts import Fact, FactStore
+from relay.store.facts import Fact, FactStore, update
 from relay.store.spool import SpoolError
 
 KIND = "tls-results"
 DAY = 86_400
 _MOST_DOMAINS = 20_000
 _MOST_FAULTS = 100  # different ones, of one domain and policy
-_TRIES = 20
 # What is counted in the last minutes of a day must have been added; receivers do not like all reports at midnight.
 _REST, _SPREAD = 3600.0, 3 * 3600.0
 
@@ -87,14 +86,14 @@ class TlsResults:
         answer = await self._resolver.lookup_txt(f"_smtp._tls.{domain}")
         if answer.status is not Status.OK or not read_rua(answer.records):
             return
-        key = f"{day} {domain}"
-        for _ in range(_TRIES):
-            due = (day + 1) * DAY + _REST + random.random() * _SPREAD  # noqa: S311 -- spreads reports, keeps no secret
-            fact = await self._facts().get(KIND, key) or Fact(KIND, key, {"policies": []}, due=due)
-            added = _encode(_merge(read_results(fact.value), policies))
-            if await self._facts().put(Fact(KIND, key, {**fact.value, "policies": added}, fact.version, fact.due)):
-                return
-        log.warning("results of TLS cannot be added, others are always faster", domain=domain)
+        due = (day + 1) * DAY + _REST + random.random() * _SPREAD  # noqa: S311 -- spreads reports, keeps no secret
+
+        def added(fact: Fact) -> Fact:
+            known = read_results(fact.value) if fact.version else ()
+            value = {**fact.value, "policies": _encode(_merge(known, policies))}
+            return replace(fact, value=value, due=fact.due if fact.version else due)
+
+        await update(self._facts(), KIND, f"{day} {domain}", added)
 
 
 def read_key(key: str) -> tuple[int, str]:

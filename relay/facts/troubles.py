@@ -11,8 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from relay.clock import Clock
-from relay.store.facts import Fact, FactStore
-from relay.store.spool import SpoolError
+from relay.store.facts import Fact, FactStore, update
 
 KIND = "trouble"
 _DAY = 86400.0
@@ -20,7 +19,6 @@ _MOST_DETAIL = 1000
 # Telling again within this time asks nobody: a trouble may be met by every mail.
 _QUIET = 30.0
 _MOST_REMEMBERED = 10_000
-_TRIES = 10
 # In the place of a company: what only the operator can repair.
 OPERATOR = ""
 
@@ -92,22 +90,21 @@ class Troubles:
             self._quiet.clear()
         self._quiet[key] = now + _QUIET
         short = Details(details.about[:_MOST_DETAIL], details.cause[:_MOST_DETAIL], details.advice[:_MOST_DETAIL])
-        for _ in range(_TRIES):
-            fact = await self._facts.get(KIND, key)
-            if fact is None:
-                wanted = Fact(KIND, key, write_trouble(TroubleState(now, 0.0, 0, over=False, details=short)), 0, now)
-            else:
-                state = read_trouble(fact.value)
-                # What comes back before its end was told has never been away.
-                due = None if state.over else fact.due
-                if due is None and state.told and now >= state.told + _PAUSES.get(trouble, _DAY):
-                    due = now
-                if not state.over and due == fact.due:
-                    return
-                wanted = replace(fact, value=write_trouble(replace(state, over=False, details=short)), due=due)
-            if await self._facts.put(wanted) is not None:
-                return
-        raise SpoolError(f"the troubles of {slug} change too fast")
+
+        def told(fact: Fact) -> Fact:
+            if not fact.version:
+                state = TroubleState(now, 0.0, 0, over=False, details=short)
+                return replace(fact, value=write_trouble(state), due=now)
+            state = read_trouble(fact.value)
+            # What comes back before its end was told has never been away.
+            due = None if state.over else fact.due
+            if due is None and state.told and now >= state.told + _PAUSES.get(trouble, _DAY):
+                due = now
+            if not state.over and due == fact.due:
+                return fact
+            return replace(fact, value=write_trouble(replace(state, over=False, details=short)), due=due)
+
+        await update(self._facts, KIND, key, told)
 
     async def over(self, slug: str, *troubles: Trouble) -> None:
         """The company has none of these troubles any more: one mail says so, if any of them was told."""
@@ -117,23 +114,22 @@ class Troubles:
             told = await self._end(slug, trouble, silent=told) or told
 
     async def _end(self, slug: str, trouble: Trouble, *, silent: bool) -> bool:
-        for _ in range(_TRIES):
-            fact = await self._facts.get(KIND, fact_key(slug, trouble))
-            if fact is None:
-                return False
+        """Whether one mail says, or will say, that it is over."""
+        now = self._clock.now()
+
+        def over(fact: Fact) -> Fact | None:
+            if not fact.version:
+                return None
             state = read_trouble(fact.value)
             if state.over:
-                return True
+                return fact
             # A notice that a courier has in its hands counts as told.
-            waits = not state.told and (fact.due is None or fact.due <= self._clock.now())
+            waits = not state.told and (fact.due is None or fact.due <= now)
             if silent or waits:
-                if await self._facts.drop(fact):
-                    return False
-            elif await self._facts.put(
-                replace(fact, value=write_trouble(replace(state, over=True)), due=self._clock.now())
-            ):
-                return True
-        raise SpoolError(f"the troubles of {slug} change too fast")
+                return None
+            return replace(fact, value=write_trouble(replace(state, over=True)), due=now)
+
+        return (await update(self._facts, KIND, fact_key(slug, trouble), over)).after is not None
 
 
 def fact_key(slug: str, trouble: Trouble) -> str:

@@ -21,7 +21,7 @@ from relay.imap.faults import MailboxError, MailboxFault
 from relay.mail.address import Address
 from relay.policy.providers import Endpoint
 from relay.policy.whereabouts import Sighting, Whereabouts
-from relay.store.facts import Fact, FactStore
+from relay.store.facts import Fact, FactStore, update
 from relay.store.spool import SpoolError
 
 KIND = "whereabouts"
@@ -29,7 +29,6 @@ _AGAIN = 900.0  # between two looks for the same mailbox
 _SOON = 60.0  # the same after an outage; and how long a look is left to the worker that began it
 _PATIENCE = 50.0
 _KEPT = 90 * 86400.0  # what nobody has asked for so long is forgotten
-_TRIES = 5
 
 log = structlog.get_logger("relay.facts")
 
@@ -67,12 +66,17 @@ class Finder:
 
     async def find(self, address: Address) -> Whereabouts:
         """Where the mailbox of `address` is. Raises MailboxError and SpoolError."""
-        fact, known = await self._read(address)
         now = self._clock.now()
-        # A time too far away means that the clock was set back since.
-        if (known.place is None or known.doubted) and not now < known.again <= now + _AGAIN:
-            claimed = await self._put(fact, replace(known, again=now + _SOON))
-            known = (await self._read(address))[1] if claimed is None else await self._look(address)
+
+        def claimed(fact: Fact) -> Fact:
+            known = self._known(fact)
+            # A time too far away means that the clock was set back since.
+            if (known.place is None or known.doubted) and not now < known.again <= now + _AGAIN:
+                return self._with(fact, replace(known, again=now + _SOON))
+            return fact
+
+        before, after = await update(self._facts(), KIND, str(address), claimed)
+        known = self._known(before) if after is before else await self._look(address)
         if known.place is None:
             why = known.why or f"the IMAP server of {address.domain} is being looked for"
             raise MailboxError(MailboxFault.UNPLACED, why, pause=max(known.again - now, 0.0))
@@ -108,25 +112,25 @@ class Finder:
             log.warning("what is known of a mailbox cannot be kept now", address=str(address), error=str(error))
 
     async def _change(self, address: Address, change: Callable[[Known], Known]) -> Known:
-        for _ in range(_TRIES):
-            fact, known = await self._read(address)
-            changed = change(known)
-            is_lasting = fact.due is not None and fact.due > self._clock.now() + _KEPT / 2
-            if (changed == known and is_lasting) or await self._put(fact, changed) is not None:
-                return changed
-        raise SpoolError(f"what is known of the mailbox of {address} changes too fast")
+        now = self._clock.now()
 
-    async def _read(self, address: Address) -> tuple[Fact, Known]:
-        fact = await self._facts().get(KIND, str(address))
-        if fact is None:
-            return Fact(KIND, str(address), {}), Known()
-        known = _known_of(fact)
+        def changed(fact: Fact) -> Fact:
+            known = self._known(fact)
+            wanted = change(known)
+            is_lasting = fact.due is not None and fact.due > now + _KEPT / 2
+            return fact if wanted == known and is_lasting else self._with(fact, wanted)
+
+        before, after = await update(self._facts(), KIND, str(address), changed)
+        return self._known(after or before)
+
+    def _known(self, fact: Fact) -> Known:
+        known = _known_of(fact) if fact.version else Known()
         # `dns.validating` may have been switched off because its word was worth nothing.
         is_void = known.place is not None and known.place.is_vouched and not self._believes
-        return fact, Known() if is_void else known
+        return Known() if is_void else known
 
-    async def _put(self, fact: Fact, known: Known) -> Fact | None:
-        return await self._facts().put(replace(fact, value=_write(known), due=self._clock.now() + _KEPT))
+    def _with(self, fact: Fact, known: Known) -> Fact:
+        return replace(fact, value=_write(known), due=self._clock.now() + _KEPT)
 
 
 async def known_at(facts: FactStore, address: str) -> Known:

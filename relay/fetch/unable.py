@@ -6,7 +6,7 @@ Such a report may land in the very mailbox it is about. Its Message-ID carries o
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from relay.events import Event, EventType, Json
 from relay.fetch.outbox import Outbox
@@ -16,7 +16,7 @@ from relay.mail.seal import is_sealed, seal
 from relay.notices.compose import Composer, Letter
 from relay.notices.courier import SENDER, language_of
 from relay.policy.company import Company
-from relay.store.facts import Fact
+from relay.store.facts import Fact, update
 from relay.store.spool import Acceptance, Message, Origin
 
 _COUNTED = "mailbox-reports"
@@ -66,14 +66,14 @@ class Unable:
     async def _count(self, company: Company) -> bool:
         """Whether the company has room for one more today. What is not told stands in the history all the same."""
         facts, day = self._outbox.spool.facts, int(self._outbox.clock.now() // _DAY)
-        while True:
-            fact = await facts.get(_COUNTED, company.slug) or Fact(_COUNTED, company.slug, {})
+        most = self._outbox.active().snapshot.settings.notices.per_day
+
+        def counted(fact: Fact) -> Fact:
             count = int(str(fact.value.get("count", 0))) if fact.value.get("day") == day else 0
-            if count >= self._outbox.active().snapshot.settings.notices.per_day:
-                return False
-            value: dict[str, Json] = {"day": day, "count": count + 1}
-            if await facts.put(Fact(fact.kind, fact.key, value, fact.version)) is not None:
-                return True
+            return fact if count >= most else replace(fact, value={"day": day, "count": count + 1})
+
+        before, after = await update(facts, _COUNTED, company.slug, counted)
+        return after is not before
 
     async def _acceptance(self, queue_id: str, company: Company, about: Unusable, original: bytes | None) -> Acceptance:
         active, now = self._outbox.active(), self._outbox.clock.now()

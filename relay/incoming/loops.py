@@ -19,13 +19,11 @@ from relay.mail.loop import was_forwarded
 from relay.mail.reply import Reply
 from relay.policy.brake import WINDOW, Counted, count_answer
 from relay.policy.kind import Judgement, Kind
-from relay.store.facts import Fact, FactStore
-from relay.store.spool import SpoolError
+from relay.store.facts import Fact, FactStore, update
 
 IN_A_LOOP = Reply(550, "5.4.6", "This message has been forwarded to that address before: it is in a loop")
 TOO_MANY_ANSWERS = Reply(450, "4.7.1", "Too many automatic answers from this address, try again later")
 KIND = "automatic-answers"
-_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +83,14 @@ def _without(arrival: Arrival, looped: Sequence[str]) -> Arrival:
 
 
 async def _may_answer(key: str, now: float, facts: FactStore) -> bool:
-    for _ in range(_TRIES):
-        fact = await facts.get(KIND, key) or Fact(KIND, key, {})
-        counted = count_answer(_read(fact.value), now)
-        if counted is None:
-            return False
-        value = {"since": counted.since, "count": counted.count}
-        if await facts.put(replace(fact, value=value, due=counted.since + WINDOW)) is not None:
-            return True
-    raise SpoolError("automatic answers come too fast")
+    def counted(fact: Fact) -> Fact:
+        count = count_answer(_read(fact.value), now)
+        if count is None:
+            return fact
+        return replace(fact, value={"since": count.since, "count": count.count}, due=count.since + WINDOW)
+
+    before, after = await update(facts, KIND, key, counted)
+    return after is not before
 
 
 def _read(value: Mapping[str, Any]) -> Counted:

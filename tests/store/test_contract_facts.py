@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from relay.store.facts import Fact
+from relay.store.facts import Fact, update
 
 
 @pytest.fixture
@@ -101,3 +101,46 @@ async def test_only_so_many_due_facts_are_taken(bench, facts):
     taken = await facts.take_due("check", now=bench.now, until=bench.now + 30, limit=2)
 
     assert [fact.key for fact in taken] == ["4", "3"]
+
+
+async def test_of_many_who_update_at_once_each_gets_through(bench, facts):
+    others = [facts, (await bench.start(2)).facts]
+
+    def one_more(fact):
+        return replace(fact, value={"count": fact.value.get("count", 0) + 1})
+
+    changes = await asyncio.gather(*(update(other, "pace", "shop", one_more) for other in others for _ in range(20)))
+
+    assert sorted(change.before.version for change in changes) == list(range(40))
+    assert sorted(change.after.value["count"] for change in changes) == list(range(1, 41))
+    assert (await facts.get("pace", "shop")).value == {"count": 40}
+
+
+async def test_an_update_that_changes_nothing_writes_nothing(facts):
+    nothing = await update(facts, "pace", "shop", lambda fact: fact)
+    assert nothing == (Fact("pace", "shop", {}), Fact("pace", "shop", {}))
+    assert await facts.get("pace", "shop") is None
+    stored = await facts.put(Fact("pace", "shop", {"count": 1}))
+    assert await update(facts, "pace", "shop", lambda fact: fact) == (stored, stored)
+
+
+async def test_an_update_to_nothing_drops_what_is_stored_even_when_it_changes_meanwhile(facts):
+    stored = await facts.put(Fact("pace", "shop", {}))
+    *_, dropped = await asyncio.gather(
+        *(update(facts, "pace", "shop", lambda fact: replace(fact, value={"late": 1})) for _ in range(12)),
+        update(facts, "pace", "shop", lambda _: None),
+    )
+    assert dropped.before.version >= stored.version
+    assert dropped.after is None
+    assert await update(facts, "pace", "other", lambda _: None) == (Fact("pace", "other", {}), None)
+
+
+async def test_an_update_that_raises_changes_nothing(facts):
+    stored = await facts.put(Fact("pace", "shop", {"count": 1}))
+
+    def full(_):
+        raise ValueError("full")
+
+    with pytest.raises(ValueError, match="full"):
+        await update(facts, "pace", "shop", full)
+    assert await facts.get("pace", "shop") == stored
