@@ -111,6 +111,7 @@ class Dispatcher:
         self.accounts = Accounts(
             Knowledge(
                 AccountStates(lambda: sending.spool.facts),
+                self.is_current,
                 lambda: self._troubles,
                 sending.clock,
                 sending.events.emit,

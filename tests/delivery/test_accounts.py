@@ -1,20 +1,24 @@
 """Companies' own servers that refuse us: mail is held, the account is spared, and all goes on when it is repaired."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Self
 
 import pytest
 
+from relay.delivery.attempt import AttemptResult, Batch
 from relay.events import EventType
+from relay.facts.accounts import AccountState
 from relay.facts.dead_addresses import DeadAddresses
+from relay.facts.troubles import Troubles
 from relay.mail.address import Address, parse_address
 from relay.policy.pacing import Pace
 from relay.sandbox.certificates import Authority
 from relay.sandbox.scripted_peer import Say, Script, ScriptedPeer
-from relay.store.spool import State
+from relay.store.spool import SpoolError, State
 
-from .house import ANNA, DAY, DOMAIN, House, server_at, with_server
+from .house import ANNA, DAY, DOMAIN, NOW, House, server_at, with_server
 
 EHLO = Say("250-peer.example\r\n250-STARTTLS\r\n250-PIPELINING\r\n250 AUTH PLAIN")
 WRONG = Script(ehlo=EHLO, auth=Say("535 5.7.8 Wrong"))
@@ -55,6 +59,21 @@ class Account:
         return sum(line.startswith("AUTH") for record in self.peer.records for line in record.lines)
 
 
+def before_noting(house: House, happen: Callable[[], object]) -> None:
+    """Let something happen after each attempt, before what it says of the account is noted."""
+    accounts = house.dispatcher.accounts
+
+    async def note(account: str, batch: Batch, result: AttemptResult) -> None:
+        happen()
+        await type(accounts).note(accounts, account, batch, result)
+
+    accounts.note = note
+
+
+async def fail_to_write(*_: object) -> None:
+    raise SpoolError("no room")
+
+
 async def test_that_an_own_server_takes_mail_says_nothing_about_the_recipient(house, tmp_path):
     async with Account(house, tmp_path, RIGHT) as account:
         web = {"networks": ["10.0.0.0/8"], "companies": "all", "dead_addresses": "refuse"}
@@ -92,18 +111,55 @@ async def test_a_new_password_releases_at_once_even_within_the_pause(house, tmp_
 
 
 async def test_a_password_that_changes_during_the_attempt_releases_too(house, tmp_path):
+    """And the refusal of the one that is gone says nothing: other mail may have got in with the new one meanwhile."""
     async with Account(house, tmp_path, WRONG, RIGHT) as account:
-        real = house.dispatcher.accounts.note
-
-        async def note(key, batch, result):
-            account.password.write_text("second")
-            await real(key, batch, result)
-
-        house.dispatcher.accounts.note = note
+        before_noting(house, lambda: account.password.write_text("second"))
         queue_id = await account.send()
         assert await account.state(queue_id) is State.HELD
+        assert house.sink.of(EventType.ACCOUNT_REFUSED) == await house.spool.facts.list("account") == []
         await house.dispatcher.release_held()
         assert await account.state(queue_id) is State.QUEUED
+
+
+async def test_settings_that_change_during_the_attempt_are_tried_once_more(house, tmp_path):
+    async with Account(house, tmp_path, WRONG) as account:
+        before_noting(house, house.configure)
+        ids = [await account.send(), await account.send()]
+        assert house.sink.of(EventType.ACCOUNT_REFUSED) == []
+        before_noting(house, lambda: None)
+        await house.dispatcher.release_held()
+        assert await house.lease() == 2
+        assert [await account.state(queue_id) for queue_id in ids] == [State.HELD, State.HELD]
+        assert account.logins == 3
+        assert len(house.sink.of(EventType.ACCOUNT_REFUSED)) == 1
+
+
+async def test_a_refusal_that_was_noted_late_ends_with_the_next_mail(house, tmp_path):
+    async with Account(house, tmp_path, RIGHT) as account:
+        await account.send()
+        late = AccountState(
+            "old", until=NOW + 60, probe=NOW, action="hold", status="5.7.8", text="Wrong", phase="login"
+        )
+        await house.dispatcher.accounts._knows.states.refuse("own", late)
+        house.clock.at += 6
+        assert await account.state(await account.send()) is State.DELIVERED
+        assert len(house.sink.of(EventType.ACCOUNT_BACK)) == 1
+        assert await house.spool.facts.list("account") == []
+
+
+async def test_the_end_of_a_refusal_is_said_even_when_the_notice_cannot_be_written(house, tmp_path, monkeypatch):
+    async with Account(house, tmp_path, WRONG, RIGHT) as account:
+        held = await account.send()
+        house.clock.at += 61
+        with monkeypatch.context() as patch:
+            patch.setattr(Troubles, "over", fail_to_write)
+            assert await account.state(await account.send()) is State.DELIVERED
+        await house.dispatcher._due.wait()
+        assert await account.state(held) is State.QUEUED
+        assert len(house.sink.of(EventType.ACCOUNT_BACK)) == 1
+        assert await house.spool.facts.list("trouble") != []
+        await account.send()
+        assert await house.spool.facts.list("trouble") == []
 
 
 async def test_the_pause_ends_although_mail_keeps_coming(house, tmp_path):
