@@ -139,14 +139,21 @@ class Attendant:
             SpoolError: the store is in trouble.
         """
         try:
-            await self._serve(hold, reading, watch=watch)
+            trouble = await self._try(hold, reading, watch=watch)
+            if trouble is not None:
+                await self._end(hold, trouble)
         except LostHoldError:
             return
         except asyncio.CancelledError:
             # Others need not wait until the hold runs out.
             await hold.let_go(self._fetching.clock.now())
             raise
-        except SpoolError:
+
+    async def _try(self, hold: Hold, reading: AsyncExitStack, *, watch: bool) -> _Trouble | None:
+        """As `attend`; what went wrong. Raises LostHoldError, too."""
+        try:
+            await self._serve(hold, reading, watch=watch)
+        except (LostHoldError, SpoolError):
             raise
         except MailboxError as error:
             if error.crowded:
@@ -154,14 +161,15 @@ class Attendant:
                 self._hosts.crowded(host, hold.slug, self._fetching.clock.now())
             refused = {MailboxFault.REFUSED: _By.MAILBOX, MailboxFault.UNPLACED: _By.SEARCH}.get(error.fault)
             first = {MailboxFault.CONNECT: _SOON, MailboxFault.BUSY: error.pause}.get(error.fault, 0.0)
-            await self._end(hold, _Trouble(str(error), error.pause, first, refused, error.advice))
+            return _Trouble(str(error), error.pause, first, refused, error.advice)
         except SinkError as error:
             refused = _By.FAST_INPUT if error.answer.verdict is Verdict.ACCESS else None
-            await self._end(hold, _Trouble(f"Fast input: {error}", error.answer.pause, refused=refused))
+            return _Trouble(f"Fast input: {error}", error.answer.pause, refused=refused)
         except Exception as error:
             self._emit(EventType.FAULT, {"error": f"{type(error).__name__}: {error}", "company": hold.slug})
             log.exception("a mailbox cannot be read", company=hold.slug)
-            await self._end(hold, _Trouble(f"the relay stumbled over this mailbox ({type(error).__name__})"))
+            return _Trouble(f"the relay stumbled over this mailbox ({type(error).__name__})")
+        return None
 
     @property
     def watched(self) -> Mapping[str, object]:
@@ -199,7 +207,7 @@ class Attendant:
         return company, company.mailbox
 
     async def _serve(self, hold: Hold, reading: AsyncExitStack, *, watch: bool) -> None:
-        """As `attend`, with all errors."""
+        """As `_try`, with all errors."""
         company, mailbox = self._found(hold.slug)
         sink = self._sinks.of(company)
         if sink is None:

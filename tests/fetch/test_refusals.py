@@ -1,12 +1,15 @@
 """Mailboxes that do not let us in: who is told, and how it goes on. With tokens of an issuer, too."""
 
 import socket
+from dataclasses import replace
 
 import pytest
 
+from relay.config.snapshot import Snapshot
 from relay.facts.tokens import KIND as TOKEN
 from relay.facts.troubles import KIND as TROUBLE
 from relay.facts.whereabouts import Finder
+from relay.imap.faults import MailboxError, MailboxFault
 from relay.mail.address import Address
 from relay.policy.company import OAuth2, SecretKind, SecretRef
 from relay.policy.providers import Endpoint
@@ -42,6 +45,22 @@ async def test_the_operator_is_told_once_that_fast_input_refuses_the_key(house):
     assert key == " fast-input-refused"
     assert details["about"] == house.api.url
     house.configure()
+    await house.look()
+    assert await told(house) == {}
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [MailboxError(MailboxFault.REFUSED, "Wrong"), MailboxError(MailboxFault.BUSY, "Too many", crowded=True)],
+    ids=["refused", "crowded"],
+)
+async def test_a_mailbox_that_is_taken_out_while_its_server_refuses_us_keeps_nobody_elses_mail(house, trouble):
+    async def remove_and_raise(_):
+        house.company = replace(house.company, mailbox=None)
+        house.active = replace(house.active, snapshot=Snapshot.of(house.active.snapshot.settings, [house.company]))
+        raise trouble
+
+    house.fetcher._attendant._door.open = remove_and_raise
     await house.look()
     assert await told(house) == {}
 
