@@ -93,6 +93,14 @@ class AccountStates:
         change = await update(self._facts(), KIND, slug, lambda _: None)
         return _read(change.before.value) if change.before.version else None
 
+    async def allow(self, slug: str) -> None:
+        """Something was repaired that the account's key does not show: it may be tried now."""
+
+        def allowed(fact: Fact) -> Fact:
+            return replace(fact, value={**fact.value, "until": 0.0}) if fact.version else fact
+
+        await update(self._facts(), KIND, slug, allowed)
+
     async def claim_probe(self, slug: str, *, now: float, every: float) -> bool:
         """Whether this worker may see if the other side has repaired the account."""
         fact = await self._facts().get(KIND, slug)

@@ -1,7 +1,7 @@
 """A company's consent for its account: by a code to type in (RFC 8628), or a page that leads back (RFC 7636).
 
-In charge of the conversation with the issuer and of what follows: the tokens are stored sealed, the account is no
-longer held for refused, and its mail goes on at once.
+In charge of the conversation with the issuer and of what follows: the tokens are stored sealed, nobody is reminded any
+more, and mail that waits for the consent goes on at once.
 """
 
 import secrets
@@ -15,6 +15,7 @@ from relay.config.secrets import SecretError
 from relay.facts.accounts import AccountStates, account_key
 from relay.facts.issuing import Issued, Refused, read_json
 from relay.facts.tokens import Tokens
+from relay.facts.troubles import Trouble, Troubles
 from relay.http import Caps, HttpClient, HttpError, Reach
 from relay.policy.company import Account, Company
 from relay.store.spool import Spool
@@ -137,10 +138,11 @@ class Consenting:
         if not issued.refresh:
             raise ConsentError("the issuer gives no refresh token: the registration's scope may not ask for one")
         await self._tokens.consented(account, issued)
+        await Troubles(self._spool.facts, self._clock).over(company.slug, Trouble.CONSENT_NEEDED)
         server = company.server
         if server is None or server.oauth2 is None or server.username != account.username:
             return 0  # a mailbox's alone: it is looked at again by itself
-        await AccountStates(lambda: self._spool.facts).prove(company.slug)
+        await AccountStates(lambda: self._spool.facts).allow(company.slug)
         key = account_key(server, str(company.own_author), self._active.keyring)
         return await self._spool.release(key, now=self._clock.now())
 

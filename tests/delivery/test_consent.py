@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from relay.events import EventType
 from relay.facts.consenting import ConsentError, Consenting
 from relay.facts.issuing import Issued
 from relay.http import HttpClient
@@ -70,9 +71,11 @@ async def test_mail_waits_for_consent_and_goes_on_with_it(house, issuer, server)
 
     assert await work.await_device(house.companies[0], code, pause) == 1
     assert pauses == [2.0, 2.0, 2.0]
+    assert await house.spool.facts.list("trouble") == []
     await house.lease()
     assert (await house.delivery(queue_id)).state is State.DELIVERED
     assert await house.spool.facts.list("account") == []
+    assert len(house.sink.of(EventType.ACCOUNT_REFUSED)) == len(house.sink.of(EventType.ACCOUNT_BACK)) == 1
 
 
 async def test_nobody_is_waited_for_longer_than_the_code_lasts(house, issuer, server):
