@@ -49,6 +49,16 @@ async def end_of(pid):
         os.close(watched)
 
 
+async def stop_in_a_mail(readers, reader):
+    """A process that was handed `2.pdf` and stands still, and the reading that waits for it."""
+    await reader.read(attached("1.pdf"))
+    (pid,) = processes(readers)
+    os.kill(pid, signal.SIGSTOP)
+    reading = asyncio.create_task(reader.read(attached("2.pdf")))
+    await asyncio.sleep(0)
+    return pid, reading
+
+
 async def test_one_process_reads_the_mails_of_a_mailbox_and_is_gone_afterwards(readers):
     seen = []
     with readers.new() as reader:
@@ -83,24 +93,16 @@ async def test_after_so_many_mails_another_process_goes_on(readers, monkeypatch)
 
 async def test_a_mail_that_takes_long_keeps_others_from_nothing(readers):
     with readers.new() as one, readers.new() as other:
-        await one.read(attached("1.pdf"))
-        (stopped,) = processes(readers)
-        os.kill(stopped, signal.SIGSTOP)
-        slow = asyncio.create_task(one.read(attached("slow.pdf")))
-        await asyncio.sleep(0)
+        stopped, slow = await stop_in_a_mail(readers, one)
         assert names(await other.read(attached("quick.pdf"))) == ["quick.pdf"]
         assert not slow.done()
         os.kill(stopped, signal.SIGCONT)
-        assert names(await slow) == ["slow.pdf"]
+        assert names(await slow) == ["2.pdf"]
 
 
 async def test_a_mail_whose_reader_dies_is_parked_and_the_next_one_is_read(readers):
     with readers.new() as reader:
-        await reader.read(attached("1.pdf"))
-        (pid,) = processes(readers)
-        os.kill(pid, signal.SIGSTOP)
-        reading = asyncio.create_task(reader.read(attached("2.pdf")))
-        await asyncio.sleep(0)
+        pid, reading = await stop_in_a_mail(readers, reader)
         os.kill(pid, signal.SIGKILL)
         (part,) = (await reading).facts.parts
         assert part.flaw is Flaw.BURSTS
@@ -138,11 +140,7 @@ async def test_a_mail_is_not_judged_when_no_process_can_be_started(readers, monk
 
 async def test_a_reading_that_is_given_up_ends_its_process(readers):
     with readers.new() as reader:
-        await reader.read(attached("1.pdf"))
-        (pid,) = processes(readers)
-        os.kill(pid, signal.SIGSTOP)
-        reading = asyncio.create_task(reader.read(attached("2.pdf")))
-        await asyncio.sleep(0)
+        pid, reading = await stop_in_a_mail(readers, reader)
         reading.cancel()
         await asyncio.wait([reading])
         os.kill(pid, signal.SIGCONT)
