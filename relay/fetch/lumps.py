@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 Text = TypeVar("Text", str, "str | None")
 
-# Runs hold nothing that a parser of mail looks for: no boundary, no field, nothing but base64 and ends of lines.
+# Runs begin with base64, after which no parser looks for fields any more, and go on while nothing can be a boundary or
+# another field: there is neither a hyphen nor a colon. Those are found many times sooner than what is no base64.
 _RUN = re.compile(rb"^(?:[A-Za-z0-9+/]{60,998}\r?\n){16}", re.MULTILINE)
-_DULL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n"
-_OTHER = bytes(each not in _DULL for each in range(256))
 _MARK = "SetAside"
+_STATUS = "message/delivery-status"
 _LEFT = re.compile(rf"{_MARK}([0-9]{{1,7}})\.")
 
 
@@ -31,6 +31,11 @@ class Part(Message):
         # The library's own way copies a large part once more, and again to look for octets beyond ASCII.
         return self._payload.encode("ascii", "surrogateescape") if isinstance(self._payload, str) else b""
 
+    @property
+    def is_set_aside(self) -> bool:
+        """Whether runs are missing here."""
+        return isinstance(self._payload, str) and _MARK in self._payload
+
     def put_back(self, runs: list[str]) -> None:
         """The runs, where they were, in this part."""
         if isinstance(self._payload, str):
@@ -41,9 +46,14 @@ class Part(Message):
 
 def parse(data: bytes, policy: "Policy[Any]") -> Part:
     """Read a mail. Raises what the parser raises."""
+    parser: BytesParser[Part] = BytesParser(Part, policy=policy)
     short, runs = set_aside(data)
-    message: Part = BytesParser(Part, policy=policy).parsebytes(short)
-    for part in message.walk() if runs else ():
+    message = parser.parsebytes(short)
+    parts = list(message.walk()) if runs else []
+    # Empty lines part the blocks of a delivery status, and may have been set aside.
+    if any(each.is_set_aside for part in parts if part.get_content_type() == _STATUS for each in part.walk()):
+        return parser.parsebytes(data)
+    for part in parts:
         part.put_back(runs)
     return message
 
@@ -53,24 +63,31 @@ def set_aside(data: bytes) -> tuple[bytes, list[str]]:
     begin = _RUN.search(data)
     if begin is None:
         return data, []
-    # Where what is not dull begins is found many times sooner so than by a pattern.
-    others, view = data.translate(_OTHER), memoryview(data)
+    view = memoryview(data)
     short: list[bytes] = []
     runs: list[str] = []
-    at = 0
+    at = hyphen = colon = 0
     while begin is not None:
-        stop = others.find(b"\1", begin.end())
-        end = data.rfind(b"\n", begin.start(), len(data) if stop < 0 else stop)
+        hyphen, colon = _next(b"-", data, begin.end(), hyphen), _next(b":", data, begin.end(), colon)
+        end = data.rfind(b"\n", begin.start(), min(hyphen, colon))
         end -= data[end - 1 : end] == b"\r"  # the last line keeps its end, of which parsers think in their own way
         short += (data[at : begin.start()], f"{_MARK}{len(runs)}.".encode())
-        runs.append(str(view[begin.start() : end], "ascii"))
+        runs.append(str(view[begin.start() : end], "ascii", "surrogateescape"))
         at = end
         begin = _RUN.search(data, at)
     short.append(data[at:])
-    # Our lines have a full stop, which is not base64: what was set aside holds none.
+    # What was set aside is not searched when it is put back.
     if any(_MARK.encode() in each for each in short[::2]):
         return data, []
     return b"".join(short), runs
+
+
+def _next(octet: bytes, data: bytes, at: int, known: int) -> int:
+    """Where the octet comes next, which may be known; the end of the data where it does not come any more."""
+    if known >= at:
+        return known
+    found = data.find(octet, at)
+    return len(data) if found < 0 else found
 
 
 def _put_back(text: Text, runs: list[str]) -> Text:

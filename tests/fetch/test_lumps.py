@@ -32,12 +32,19 @@ pieces = st.sampled_from(
         *(RUN, LINES, RUN.replace(b"\n", b"\r\n"), LINES[:-1], b"A" * 80, b"=", b"====\n", b"\n", b"\r\n", b"\r"),
         *(b"--b\n", b"--b--\n", b"--c\n", b"Content-Type: multipart/mixed; boundary=b\n", b"MIME-Version: 1.0\n"),
         *(b"Content-Type: message/rfc822\n\n", b"Content-Transfer-Encoding: base64\n\n", b"Subject: x\n", b" folded\n"),
+        *(
+            b"Content-Type: message/delivery-status\n\n",
+            b"Action: failed\n",
+            b"=3D, (x) \xff\n",
+            LINES + b"x y\n" + LINES,
+        ),
         *(b"Content-Type: multipart/mixed; boundary=AAAA\n\n", b"SetAside0.\n", b"\xff", b"text\n", b"From x\n"),
     ]
 )
 
 
 @given(st.lists(pieces, max_size=30).map(b"".join))
+@example(b"Content-Type: message/delivery-status\n\n" + RUN + b"\n" + RUN)
 @example(b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\n" + RUN + b"--b\n\n" + LINES + b"--b--\n" + RUN)
 def test_a_mail_is_read_as_the_parser_alone_reads_it(data):
     assert seen(lumps.parse(data, compat32)) == alone(data)
