@@ -213,16 +213,15 @@ async def fetch(place: Path, dovecot: Mailboxes, options: argparse.Namespace) ->
             for number in range(options.mails // FULL):
                 await asyncio.to_thread(dovecot.put, name, mail(name, PDF, number))
         theirs.append(await getmail.run(place / f"home{turn}", dovecot, list(boxes)))
-        async with worker(place, boxes, count=False, **settings) as running:
+        async with worker(place, boxes, count=True, **settings) as running:
             ready = await running.until(lambda said: "ready" in said)
             before = running.rss
-            while (count := sum(said.get("event") == "uploaded" for said in running.said)) < options.mails:
+            while (count := running.said[-1].get("uploads", 0)) < options.mails:
                 await asyncio.sleep(0.1)
                 most = max(most, running.rss - before)
                 if not readers and count > options.mails // 2:
                     readers = running.readers
-            done = next(said for said in reversed(running.said) if said.get("event") == "uploaded")
-        ours.append(done["at"] - ready["at"] - PAUSE)
+        ours.append(running.said[-1]["last"] - ready["at"] - PAUSE)
     return {"mails": options.mails, **_beside(ours, theirs), "relay MiB more": round(most / 2**20),
             "readers MiB": round(readers / 2**20)}  # fmt: skip
 

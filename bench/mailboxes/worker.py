@@ -1,8 +1,9 @@
 """One worker that does nothing but read mailboxes: `python -m bench.mailboxes.worker FILE`.
 
 FILE is JSON: `store`, `invoices` (a folder), `settings` of mailboxes, and `mailboxes` by slug. Prints a line of JSON
-for each event and, once a second or with `count` every tenth of one, how many connections are kept, when the mailbox
-was looked at that was not looked at for longest, and how many were looked at since the beginning.
+for each event but uploads and, once a second or with `count` every tenth of one, how many connections are kept, when
+the mailbox was looked at that was not looked at for longest, how many were looked at since the beginning, and how many
+documents were uploaded, the last of them when.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from relay.config.keyring import Active, Keyring
 from relay.config.settings import Settings
 from relay.config.snapshot import Snapshot
 from relay.dns import Resolver
-from relay.events import Event
+from relay.events import Event, EventType
 from relay.fetch.attendant import Fetching
 from relay.fetch.fetcher import Fetcher
 from relay.fetch.ledger import MAILBOX, MailboxState
@@ -32,9 +33,15 @@ from relay.store.sqlite.spool import SqliteSpool
 
 
 class Printer:
-    """Prints events."""
+    """Prints events. Uploads are only counted: a line for each is work that no relay does."""
+
+    def __init__(self) -> None:
+        self.uploads, self.last = 0, 0.0
 
     def emit(self, event: Event) -> None:
+        if event.type is EventType.UPLOADED:
+            self.uploads, self.last = self.uploads + 1, time.time()
+            return
         say(event=event.type.value, **{str(key): value for key, value in event.data.items()})
 
 
@@ -74,7 +81,8 @@ async def main(plan: dict[str, Any]) -> None:
     spool = SqliteSpool(Path(plan["store"]), worker="bench.1.1", pid=1, clock=clock)
     await spool.start()
     resolver = Resolver(["127.0.0.1:9"], 0.1)
-    fetcher = Fetcher(Fetching(lambda: active, spool, resolver, HttpClient(resolver), clock, Printer()))
+    printer = Printer()
+    fetcher = Fetcher(Fetching(lambda: active, spool, resolver, HttpClient(resolver), clock, printer))
     say(ready=len(active.snapshot))
     await asyncio.sleep(2)
     task = asyncio.create_task(fetcher.run())
@@ -86,7 +94,7 @@ async def main(plan: dict[str, Any]) -> None:
         oldest = min((hold.state.looked for hold in holds), default=0.0)
         if plan["count"] and looked < len(active.snapshot) and not plan["settings"].get("idle_per_host", 1):
             looked = await count_looked(spool, begun)
-        say(watched=len(fetcher.watched), oldest=oldest, looked=looked)
+        say(watched=len(fetcher.watched), oldest=oldest, looked=looked, uploads=printer.uploads, last=printer.last)
     await spool.stop()
 
 
