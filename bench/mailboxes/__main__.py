@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -95,14 +95,25 @@ def _shared_fairly(pid: int) -> int:
 
 
 @asynccontextmanager
-async def worker(place: Path, mailboxes: Boxes, *, count: bool, **settings: Any) -> AsyncIterator[Worker]:
+async def worker(
+    place: Path, mailboxes: Boxes, *, slot: int = 1, count: bool, **settings: Any
+) -> AsyncIterator[Worker]:
     """A worker for these mailboxes."""
     (place / "password").write_text(PASSWORD)
-    plan = {"store": str(place / "relay.db"), "invoices": str(place / "invoices"), "password": str(place / "password"),
-            "ca": str(place / "ca.pem"), "mailboxes": mailboxes, "settings": settings, "count": count}  # fmt: skip
-    (place / "plan.json").write_text(json.dumps(plan))
+    plan = {
+        "slot": slot,
+        "store": str(place / "relay.db"),
+        "invoices": str(place / "invoices"),
+        "password": str(place / "password"),
+        "ca": str(place / "ca.pem"),
+        "mailboxes": mailboxes,
+        "settings": settings,
+        "count": count,
+    }
+    file = place / f"plan{slot}.json"
+    file.write_text(json.dumps(plan))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.mailboxes.worker", str(place / "plan.json")), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "bench.mailboxes.worker", str(file)), stdout=asyncio.subprocess.PIPE
     )
     running = Worker(process)
     listening = asyncio.create_task(running.listen())
@@ -205,25 +216,31 @@ async def fetch(place: Path, dovecot: Mailboxes, options: argparse.Namespace) ->
     ours, theirs, most, readers = [], [], 0, 0
     for turn in range(options.rounds):
         boxes = {f"full{turn}.{number}": (f"full{turn}.{number}", dovecot.port) for number in range(FULL)}
-        settings = {"at_once": 32, "per_host": 32}
-        async with worker(place, boxes, count=True, **settings) as running:
+        async with worker(place, boxes, count=True) as running:
             await running.until(lambda said: said.get("watched") == FULL)
         await getmail.run(place / f"home{turn}", dovecot, list(boxes))
         for name in boxes:
             for number in range(options.mails // FULL):
                 await asyncio.to_thread(dovecot.put, name, mail(name, PDF, number))
         theirs.append(await getmail.run(place / f"home{turn}", dovecot, list(boxes)))
-        async with worker(place, boxes, count=True, **settings) as running:
-            ready = await running.until(lambda said: "ready" in said)
-            before = running.rss
-            while (count := running.said[-1].get("uploads", 0)) < options.mails:
+        async with AsyncExitStack() as stack:
+            slots = range(1, options.workers + 1)
+            workers = [await stack.enter_async_context(worker(place, boxes, slot=slot, count=True)) for slot in slots]
+            begun = min([(await each.until(lambda said: "ready" in said))["at"] for each in workers]) + PAUSE
+            before = sum(each.rss for each in workers)
+            while (count := sum(each.said[-1].get("uploads", 0) for each in workers)) < options.mails:
                 await asyncio.sleep(0.1)
-                most = max(most, running.rss - before)
+                most = max(most, sum(each.rss for each in workers) - before)
                 if not readers and count > options.mails // 2:
-                    readers = running.readers
-        ours.append(running.said[-1]["last"] - ready["at"] - PAUSE)
-    return {"mails": options.mails, **_beside(ours, theirs), "relay MiB more": round(most / 2**20),
-            "readers MiB": round(readers / 2**20)}  # fmt: skip
+                    readers = sum(each.readers for each in workers)
+        ours.append(max(each.said[-1]["last"] for each in workers) - begun)
+    return {
+        "mails": options.mails,
+        **_beside(ours, theirs),
+        "workers": options.workers,
+        "workers MiB more": round(most / 2**20),
+        "readers MiB": round(readers / 2**20),
+    }
 
 
 async def _getmail(place: Path) -> Getmail:
@@ -279,6 +296,7 @@ async def main() -> None:
     parser.add_argument("--mails", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long idle mailboxes are watched")
     parser.add_argument("--port", type=int, default=10143)
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="that fetch (one a core, as by default)")
     parser.add_argument("--rounds", type=int, default=2, help="how often the relay and getmail take turns")
     options = parser.parse_args()
     async with Mailboxes(options.port) as dovecot:

@@ -1,13 +1,14 @@
 """One worker that does nothing but read mailboxes: `python -m bench.mailboxes.worker FILE`.
 
-FILE is JSON: `store`, `invoices` (a folder), `settings` of mailboxes, and `mailboxes` by slug. Prints a line of JSON
-for each event but uploads and, once a second or with `count` every tenth of one, how many connections are kept, when
-the mailbox was looked at that was not looked at for longest, how many were looked at since the beginning, and how many
-documents were uploaded, the last of them when.
+FILE is JSON: `slot` (1: the first worker), `store`, `invoices` (a folder), `settings` of mailboxes, and `mailboxes` by
+slug. Prints a line of JSON for each event but uploads and, once a second or with `count` every tenth of one, how many
+connections are kept, when the mailbox was looked at that was not looked at for longest, how many were looked at since
+the beginning, and how many documents were uploaded, the last of them when.
 """
 
 import asyncio
 import json
+import os
 import signal
 import sys
 import time
@@ -78,7 +79,7 @@ async def main(plan: dict[str, Any]) -> None:
     active = Active(Snapshot.of(settings, companies), Keyring((b"secret",), {}))
     del companies
     clock = SystemClock()
-    spool = SqliteSpool(Path(plan["store"]), worker="bench.1.1", pid=1, clock=clock)
+    spool = SqliteSpool(Path(plan["store"]), worker=f"bench.{plan['slot']}.1", pid=os.getpid(), clock=clock)
     await spool.start()
     resolver = Resolver(["127.0.0.1:9"], 0.1)
     printer = Printer()

@@ -67,6 +67,29 @@ class Plan:
     mob: int
 
 
+class Arrivals:
+    """The honest mails at the company's host, as often as they came; the world itself remembers only the last ones."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._seen: set[int] = set()
+        self.times: Counter[str] = Counter()
+
+    def look(self) -> None:
+        """Count what came since the last look."""
+        for each in self._world.received("bakkerij-peeters.example"):
+            name = each.header("Message-ID").strip("<>").partition("@")
+            if each.number not in self._seen and each.accepted and name[2] == honest.DOMAIN:
+                self.times[name[0]] += 1
+            self._seen.add(each.number)
+
+    async def watch(self) -> None:
+        """Until cancelled."""
+        while True:
+            self.look()
+            await asyncio.sleep(1)
+
+
 async def soak(plan: Plan, place: Path) -> bool:
     """Print what became of it all; whether the relay kept what it promises."""
     folder = place / "var/demo"
@@ -98,7 +121,8 @@ async def soak(plan: Plan, place: Path) -> bool:
 async def _soak(plan: Plan, relay: Relay, world: World, pem: bytes) -> bool:
     where = attack.Where(HOST, relay.ports["mx"], relay.ports["submission"])
     memory = Memory(relay)
-    watch = asyncio.create_task(memory.watch())
+    arrivals = Arrivals(world)
+    watches = [asyncio.create_task(memory.watch()), asyncio.create_task(arrivals.watch())]
     calm: honest.Log = await _in_a_process(honest.run, where, pem, "calm", plan.calm)
     before = memory.now
     told, besieged = await asyncio.gather(
@@ -107,11 +131,11 @@ async def _soak(plan: Plan, relay: Relay, world: World, pem: bytes) -> bool:
     )
     attacked = memory.now
     names = [*calm.taken, *besieged.taken]
-    waited = await _until_delivered(world, set(names))
-    watch.cancel()
-    times = Counter(_arrived(world))
-    lost = [name for name in names if not times[name]]
-    twice = [name for name in names if times[name] > 1]
+    waited = await _until_delivered(arrivals, set(names))
+    for watch in watches:
+        watch.cancel()
+    lost = [name for name in names if not arrivals.times[name]]
+    twice = [name for name in names if arrivals.times[name] > 1]
     faults = Counter(f"{each.get('step')}: {each.get('error')}" for each in relay.events("fault"))
     _print_memory(memory, before, attacked)
     _print_log("without the attack", calm)
@@ -126,20 +150,14 @@ async def _soak(plan: Plan, relay: Relay, world: World, pem: bytes) -> bool:
     return not (lost or twice or calm.refused or besieged.refused or faults)
 
 
-def _arrived(world: World) -> list[str]:
-    """The honest mails at the company's host, as often as they came."""
-    found = (each.header("Message-ID") for each in world.received("bakkerij-peeters.example") if each.accepted)
-    return [each.strip("<>").partition("@")[0] for each in found if each.endswith(f"@{honest.DOMAIN}>")]
-
-
-async def _until_delivered(world: World, wanted: set[str]) -> float:
+async def _until_delivered(arrivals: Arrivals, wanted: set[str]) -> float:
     """Wait for the rest of the mails, as long as some still come; how many seconds that took."""
     loop = asyncio.get_running_loop()
     began = last = loop.time()
     left = wanted
     while left and loop.time() - last < _PATIENCE:
         await asyncio.sleep(1)
-        before, left = left, left - set(_arrived(world))
+        before, left = left, left - set(arrivals.times)
         last = last if len(left) == len(before) else loop.time()
     return last - began
 
