@@ -29,7 +29,6 @@ from relay.fetch.hosts import Hosts
 from relay.fetch.maildesk import SinkError
 from relay.fetch.outbox import Outbox
 from relay.fetch.reader import Readers
-from relay.fetch.room import Room
 from relay.fetch.sinks.choice import Sinks
 from relay.fetch.sinks.offer import Sink
 from relay.fetch.unable import Unable
@@ -57,8 +56,8 @@ _LASTED = 60.0
 _AGAIN = 15.0
 # How often in turn a server may know of nothing new, nine minutes each time, before its folder is looked at anyway.
 _TRUSTED = 4
-# Octets of mails that may be in memory at once.
-_ROOM = 96 * 1024 * 1024
+# So many mails may be in memory at once.
+_BODIES = 8
 
 log = structlog.get_logger("relay.fetch")
 
@@ -112,7 +111,7 @@ class Attendant:
         self._unable = Unable(outbox, known.is_confirmed)
         self._returns = Returns(SentMail(fetching.active, fetching.spool), fetching.clock, fetching.events)
         self._sinks = Sinks(fetching.active, fetching.spool, fetching.client, fetching.clock, fetching.events)
-        self._room = Room(_ROOM)
+        self._bodies = asyncio.Semaphore(_BODIES)
         self._turns = asyncio.Semaphore(self._settings.at_once)
         self._watched: dict[str, tuple[int, ImapSession]] = {}
 
@@ -238,7 +237,7 @@ class Attendant:
                 fetching.clock,
                 fetching.events,
                 reader,
-                self._room,
+                self._bodies,
                 self._unable,
                 self._returns,
             )

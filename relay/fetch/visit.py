@@ -4,6 +4,7 @@ Exactly once rests on order. A mail's documents are handed on and noted (`relay.
 only then, and only after that the mail is done with. Whoever takes over begins at the same mail and finds all of it.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,6 @@ from relay.fetch.ledger import Ledger, MailboxState, MailRecord, Stage
 from relay.fetch.maildesk import MOST_TRIES, Desk, MailDesk
 from relay.fetch.orders import Order, Orders, Wish
 from relay.fetch.reader import Reader
-from relay.fetch.room import Room
 from relay.fetch.sinks.offer import Sink
 from relay.fetch.unable import Unable
 from relay.imap.faults import MailboxError, MailboxFault
@@ -47,14 +47,14 @@ _EARLIEST = 14 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a worker reads mailboxes with. `room` is for the mails that are in memory."""
+    """What a worker reads mailboxes with. `bodies` lets only so many mails be in memory at once."""
 
     active: Callable[[], Active]
     facts: FactStore
     clock: Clock
     events: EventSink
     reader: Reader
-    room: Room
+    bodies: asyncio.Semaphore
     unable: Unable
     returns: Returns
 
@@ -149,7 +149,7 @@ class Visit:
             return
         word = f"released by {order.by} at {timestamp(order.at)}"
         series, _, uid = record.place.rpartition(".")
-        async with self._tools.room.of(self._settings.message_size):
+        async with self._tools.bodies:
             here = bool(record.digest) and series == _series(self._place_of(0))
             body = await session.body(int(uid)) if here else None
             if body is None or _digest_of(body) != record.digest:
@@ -238,7 +238,7 @@ class Visit:
 
     async def _digest(self, session: ImapSession, head: Head) -> str:
         """Names what a mail holds; empty when the server does not give it."""
-        async with self._tools.room.of(head.size):
+        async with self._tools.bodies:
             return _digest_of(await session.body(head.uid) or b"")
 
     def _is_readable(self, head: Head) -> bool:
@@ -255,7 +255,7 @@ class Visit:
             return await self._desk.leave(head, record, "there is nothing attached", parked=False)
         if head.size > self._settings.message_size:
             return await self._desk.leave(head, record, _TOO_LARGE, parked=True, cause=Flaw.TOO_LARGE)
-        async with self._tools.room.of(head.size):
+        async with self._tools.bodies:
             body = await session.body(head.uid)
             if body is None:
                 return await self._withheld(session, head, record)
