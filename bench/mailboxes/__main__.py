@@ -61,6 +61,11 @@ class Worker:
                 await self._new.wait()
 
     @property
+    def tally(self) -> dict[str, Any]:
+        """What it said last of how far it is."""
+        return next((said for said in reversed(self.said) if "uploads" in said), {"uploads": 0, "last": 0.0})
+
+    @property
     def rss(self) -> int:
         """Octets in memory."""
         return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -228,12 +233,12 @@ async def fetch(place: Path, dovecot: Mailboxes, options: argparse.Namespace) ->
             workers = [await stack.enter_async_context(worker(place, boxes, slot=slot, count=True)) for slot in slots]
             begun = min([(await each.until(lambda said: "ready" in said))["at"] for each in workers]) + PAUSE
             before = sum(each.rss for each in workers)
-            while (count := sum(each.said[-1].get("uploads", 0) for each in workers)) < options.mails:
+            while (count := sum(each.tally["uploads"] for each in workers)) < options.mails:
                 await asyncio.sleep(0.1)
                 most = max(most, sum(each.rss for each in workers) - before)
                 if not readers and count > options.mails // 2:
                     readers = sum(each.readers for each in workers)
-        ours.append(max(each.said[-1]["last"] for each in workers) - begun)
+        ours.append(max(each.tally["last"] for each in workers) - begun)
     return {
         "mails": options.mails,
         **_beside(ours, theirs),

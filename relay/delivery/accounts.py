@@ -36,14 +36,10 @@ log = structlog.get_logger("relay.delivery")
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What the breaker works with.
-
-    `is_current`: the configuration is still the one that a batch was decided with. `release` lets mail go that waits
-    for an account.
-    """
+    """What the breaker works with; `release` lets mail go that waits for an account."""
 
     states: AccountStates
-    is_current: Callable[[Batch], bool]
+    active: Callable[[], Active]
     troubles: Callable[[], Troubles]
     clock: Clock
     emit: Callable[[Event], None]
@@ -76,14 +72,11 @@ class Accounts:
         except SpoolError as error:
             log.warning("the state of an account cannot be read", company=batch.company, error=str(error))
             return None
-        if state is None and account in self._proven:
-            self._proven[account] = now + _TRUSTED
-        if state is None:
+        if state is None or state.account != account:
+            if account in self._proven:
+                self._proven[account] = now + _TRUSTED
             return None
-        # Even when other settings were refused: who is let in from now on makes an end of that.
         self._proven.pop(account, None)
-        if state.account != account:
-            return None
         if now >= state.until:
             return None
         return AttemptResult([_outcome_of(state)] * len(batch.deliveries))
@@ -141,12 +134,17 @@ class Accounts:
         self._proven[account] = self._clock.now() + _TRUSTED
 
     def _is_of_now(self, account: str, batch: Batch) -> bool:
-        """Whether the account is still what it was: a login may take long, and its password may change meanwhile."""
-        return self._knows.is_current(batch) and key_of(batch.decision, batch.active.keyring) == account
+        """Whether the account is still the company's: a login may take long, and its settings may change meanwhile."""
+        active = self._knows.active()
+        company = active.snapshot.company(batch.company)
+        if company is None or company.server is None:
+            return False
+        return account_key(company.server, str(company.own_author), active.keyring) == account
 
     async def _refuse(self, account: str, batch: Batch, outcome: Outcome) -> None:
         self._proven.pop(account, None)
         if not self._is_of_now(account, batch):
+            # Other mail may have been let in meanwhile, and would never say so again.
             return
         now = self._clock.now()
         refusal = outcome.refusal or Refusal(Cause.CREDENTIALS, outcome.text, "Ask whoever looks after the server.")

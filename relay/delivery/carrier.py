@@ -66,9 +66,13 @@ class Carrier:
             owner.hold_batch(job, error)
 
     async def _attempt_with(self, account: str, job: Batch) -> AttemptResult | None:
-        """Attempt within the breaker and the pace of an account; None when the mail has to wait for its pace."""
+        """Attempt within the breaker and the pace of an account; None when the mail is decided anew, or has to wait."""
         accounts = self._owner.accounts
         async with accounts.turn(account):
+            if not self._owner.is_current(job):
+                # Its turn came late: who waited with an old password must not try it.
+                self._owner.decide_again(job)
+                return None
             result = await accounts.refused(account, job)
             if result is None:
                 began = self._owner.now()

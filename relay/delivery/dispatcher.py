@@ -111,7 +111,7 @@ class Dispatcher:
         self.accounts = Accounts(
             Knowledge(
                 AccountStates(lambda: sending.spool.facts),
-                self.is_current,
+                sending.active,
                 lambda: self._troubles,
                 sending.clock,
                 sending.events.emit,

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from relay.mail.seal import is_sealed, seal
-from relay.store.facts import Fact, FactStore, update
+from relay.store.facts import Fact, FactStore
+from relay.store.update import update
 
 KIND = "account-numbers"
 _DAY = 86400.0

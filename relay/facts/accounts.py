@@ -11,7 +11,8 @@ from typing import Any
 from relay.config.keyring import Keyring
 from relay.config.secrets import SecretError
 from relay.policy.company import Server
-from relay.store.facts import Fact, FactStore, update
+from relay.store.facts import Fact, FactStore
+from relay.store.update import update
 
 
 def account_key(server: Server, author: str, keyring: Keyring) -> str:
@@ -74,7 +75,7 @@ class AccountStates:
         self._facts = facts
 
     async def of(self, slug: str) -> AccountState | None:
-        """The refusal of a company's account; None while it is in order."""
+        """The refusal of a company's account; None while nothing stands against it."""
         fact = await self._facts().get(KIND, slug)
         return None if fact is None else _read(fact.value)
 
@@ -97,7 +98,7 @@ class AccountStates:
         """Something was repaired that the account's key does not show: it may be tried now."""
 
         def allowed(fact: Fact) -> Fact:
-            return replace(fact, value={**fact.value, "until": 0.0}) if fact.version else fact
+            return replace(fact, value={**fact.value, "until": 0.0, "probe": 0.0}) if fact.version else fact
 
         await update(self._facts(), KIND, slug, allowed)
 

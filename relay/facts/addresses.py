@@ -24,7 +24,8 @@ from relay.policy.confirmation import (
     read_link,
     wait_before_asking,
 )
-from relay.store.facts import Fact, FactStore, update
+from relay.store.facts import Fact, FactStore
+from relay.store.update import update
 
 KIND = "address"
 _MOST_REMEMBERED = 50_000

@@ -1,7 +1,7 @@
 """A company's consent for its account: by a code to type in (RFC 8628), or a page that leads back (RFC 7636).
 
-In charge of the conversation with the issuer and of what follows: the tokens are stored sealed, nobody is reminded any
-more, and mail that waits for the consent goes on at once.
+In charge of the conversation with the issuer and of what follows: the tokens are stored sealed, mail that waits for the
+consent goes on at once, and nobody is reminded of it any more.
 """
 
 import secrets
@@ -138,13 +138,14 @@ class Consenting:
         if not issued.refresh:
             raise ConsentError("the issuer gives no refresh token: the registration's scope may not ask for one")
         await self._tokens.consented(account, issued)
-        await Troubles(self._spool.facts, self._clock).over(company.slug, Trouble.CONSENT_NEEDED)
         server = company.server
         if server is None or server.oauth2 is None or server.username != account.username:
             return 0  # a mailbox's alone: it is looked at again by itself
         await AccountStates(lambda: self._spool.facts).allow(company.slug)
         key = account_key(server, str(company.own_author), self._active.keyring)
-        return await self._spool.release(key, now=self._clock.now())
+        count = await self._spool.release(key, now=self._clock.now())
+        await Troubles(self._spool.facts, self._clock).over(company.slug, Trouble.CONSENT_NEEDED)
+        return count
 
 
 def _account_of(company: Company) -> Account:

@@ -13,7 +13,8 @@ from relay.clock import Clock, timestamp
 from relay.mail.address import Address
 from relay.policy.bounce_words import COMPLAINT
 from relay.policy.decision import Hold
-from relay.store.facts import Fact, FactStore, update
+from relay.store.facts import Fact, FactStore
+from relay.store.update import update
 
 KIND = "dead-address"
 _KEEP = 30 * 86400.0

@@ -14,7 +14,8 @@ from relay.facts.addresses import Addresses, fact_key
 from relay.mail.reply import Reply
 from relay.policy.company import Company
 from relay.policy.home import Cause, answer_writer
-from relay.store.facts import Fact, FactStore, update
+from relay.store.facts import Fact, FactStore
+from relay.store.update import update
 
 KIND = "home"
 # How long it is remembered that nothing is known against an address: every mail asks.

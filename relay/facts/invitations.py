@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from relay.clock import Clock
 from relay.config.sealing import SealingError, SealingKeys, place_of
 from relay.events import Json
-from relay.store.facts import Fact, FactStore, update
+from relay.store.facts import Fact, FactStore
+from relay.store.update import update
 
 KIND = "invitation"
 _LASTS = 7 * 86400.0

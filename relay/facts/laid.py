@@ -6,7 +6,8 @@ taken away by the reading of the mailbox. A mail that is gone from its place can
 
 from dataclasses import replace
 
-from relay.store.facts import FactStore, update
+from relay.store.facts import FactStore
+from relay.store.update import update
 
 RESTS, TAKEN = "mailbox-rests", "mailbox-taken"
 KINDS = (RESTS, TAKEN)

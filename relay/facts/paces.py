@@ -13,7 +13,8 @@ from relay.events import Json
 from relay.policy.company import Server
 from relay.policy.pacing import Pace, Spent, give_back, take_slot
 from relay.policy.providers import pace_at
-from relay.store.facts import Fact, FactStore, update
+from relay.store.facts import Fact, FactStore
+from relay.store.update import update
 
 KIND = "pace"
 

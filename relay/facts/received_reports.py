@@ -19,7 +19,8 @@ from relay.facts.report_files import ReportKind, reports_in
 from relay.facts.troubles import Details, Trouble, Troubles
 from relay.mail.dmarc_report import DmarcReport, read_dmarc_report
 from relay.mail.tls_report import TlsSummary, read_tls_report
-from relay.store.facts import Fact, FactStore, update
+from relay.store.facts import Fact, FactStore
+from relay.store.update import update
 
 KIND = "received-reports"
 DAY = 86_400

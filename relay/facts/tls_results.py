@@ -16,8 +16,9 @@ from relay.clock import Clock
 from relay.dns import Resolver, Status
 from relay.events import Json
 from relay.mail.tls_report import PolicyResults, TlsFault, read_rua
-from relay.store.facts import Fact, FactStore, update
+from relay.store.facts import Fact, FactStore
 from relay.store.spool import SpoolError
+from relay.store.update import update
 
 KIND = "tls-results"
 DAY = 86_400

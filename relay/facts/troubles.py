@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import Any
 
 from relay.clock import Clock
-from relay.store.facts import Fact, FactStore, update
+from relay.store.facts import Fact, FactStore
+from relay.store.update import update
 
 KIND = "trouble"
 _DAY = 86400.0

@@ -21,8 +21,9 @@ from relay.imap.faults import MailboxError, MailboxFault
 from relay.mail.address import Address
 from relay.policy.providers import Endpoint
 from relay.policy.whereabouts import Sighting, Whereabouts
-from relay.store.facts import Fact, FactStore, update
+from relay.store.facts import Fact, FactStore
 from relay.store.spool import SpoolError
+from relay.store.update import update
 
 KIND = "whereabouts"
 _AGAIN = 900.0  # between two looks for the same mailbox

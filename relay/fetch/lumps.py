@@ -34,7 +34,7 @@ class Part(Message):
     @property
     def is_set_aside(self) -> bool:
         """Whether runs are missing here."""
-        return isinstance(self._payload, str) and _MARK in self._payload
+        return any(isinstance(each, str) and _MARK in each for each in (self._payload, self.preamble, self.epilogue))
 
     def put_back(self, runs: list[str]) -> None:
         """The runs, where they were, in this part."""

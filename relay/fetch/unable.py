@@ -16,8 +16,9 @@ from relay.mail.seal import is_sealed, seal
 from relay.notices.compose import Composer, Letter
 from relay.notices.courier import SENDER, language_of
 from relay.policy.company import Company
-from relay.store.facts import Fact, update
+from relay.store.facts import Fact
 from relay.store.spool import Acceptance, Message, Origin
+from relay.store.update import update
 
 _COUNTED = "mailbox-reports"
 _DAY = 86400.0

@@ -19,7 +19,8 @@ from relay.mail.loop import was_forwarded
 from relay.mail.reply import Reply
 from relay.policy.brake import WINDOW, Counted, count_answer
 from relay.policy.kind import Judgement, Kind
-from relay.store.facts import Fact, FactStore, update
+from relay.store.facts import Fact, FactStore
+from relay.store.update import update
 
 IN_A_LOOP = Reply(550, "5.4.6", "This message has been forwarded to that address before: it is in a loop")
 TOO_MANY_ANSWERS = Reply(450, "4.7.1", "Too many automatic answers from this address, try again later")

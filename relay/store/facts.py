@@ -6,9 +6,9 @@ the protocol that all stores keep; `tests/store` holds one contract suite for th
 means, and nothing secret is put here unless it is sealed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from relay.events import Json
 
@@ -52,29 +52,3 @@ class FactStore(Protocol):
         They fall due again at `until`, so that somebody else takes over when nothing was put in their place by then.
         """
         ...
-
-
-class Change(NamedTuple):
-    """What was stored before, of version 0 when nothing was; and what is stored now, None when it was dropped."""
-
-    before: Fact
-    after: Fact | None
-
-
-async def update(facts: FactStore, kind: str, key: str, change: Callable[[Fact], Fact | None]) -> Change:
-    """Put what `change` makes of a fact in its place; asked again when another one was faster.
-
-    `change` is given version 0 when there is no such fact. The very fact that it was given leaves all as it is, None
-    drops it. Raises SpoolError, and has then changed nothing; what `change` raises leaves all as it is, too.
-    """
-    # Without an end: whoever is outrun has seen another one write, so each time one of those who meet here is done.
-    while True:
-        before = await facts.get(kind, key) or Fact(kind, key, {})
-        wanted = change(before)
-        if wanted is before:
-            return Change(before, before)
-        if wanted is None:
-            if not before.version or await facts.drop(before):
-                return Change(before, None)
-        elif (after := await facts.put(wanted)) is not None:
-            return Change(before, after)

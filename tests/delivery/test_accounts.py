@@ -9,7 +9,6 @@ import pytest
 
 from relay.delivery.attempt import AttemptResult, Batch
 from relay.events import EventType
-from relay.facts.accounts import AccountState
 from relay.facts.dead_addresses import DeadAddresses
 from relay.facts.troubles import Troubles
 from relay.mail.address import Address, parse_address
@@ -18,7 +17,7 @@ from relay.sandbox.certificates import Authority
 from relay.sandbox.scripted_peer import Say, Script, ScriptedPeer
 from relay.store.spool import SpoolError, State
 
-from .house import ANNA, DAY, DOMAIN, NOW, House, server_at, with_server
+from .house import ANNA, DAY, DOMAIN, House, server_at, with_server
 
 EHLO = Say("250-peer.example\r\n250-STARTTLS\r\n250-PIPELINING\r\n250 AUTH PLAIN")
 WRONG = Script(ehlo=EHLO, auth=Say("535 5.7.8 Wrong"))
@@ -121,30 +120,18 @@ async def test_a_password_that_changes_during_the_attempt_releases_too(house, tm
         assert await account.state(queue_id) is State.QUEUED
 
 
-async def test_settings_that_change_during_the_attempt_are_tried_once_more(house, tmp_path):
+async def test_a_reload_that_changes_nothing_here_lets_nobody_try_again(house, tmp_path):
+    """Also not those who wait for their turn, and were decided about before it."""
     async with Account(house, tmp_path, WRONG) as account:
         before_noting(house, house.configure)
-        ids = [await account.send(), await account.send()]
-        assert house.sink.of(EventType.ACCOUNT_REFUSED) == []
-        before_noting(house, lambda: None)
-        await house.dispatcher.release_held()
-        assert await house.lease() == 2
-        assert [await account.state(queue_id) for queue_id in ids] == [State.HELD, State.HELD]
-        assert account.logins == 3
+        entries = [await house.put(company="own", sender=f"own@{DOMAIN}") for _ in range(4)]
+        for entry in entries:
+            house.dispatcher.take(entry)
+        await house.settled()
+        states = [await account.state(entry.message.queue_id) for entry in entries]
+        assert states == [State.HELD] * 4
+        assert account.logins == 1
         assert len(house.sink.of(EventType.ACCOUNT_REFUSED)) == 1
-
-
-async def test_a_refusal_that_was_noted_late_ends_with_the_next_mail(house, tmp_path):
-    async with Account(house, tmp_path, RIGHT) as account:
-        await account.send()
-        late = AccountState(
-            "old", until=NOW + 60, probe=NOW, action="hold", status="5.7.8", text="Wrong", phase="login"
-        )
-        await house.dispatcher.accounts._knows.states.refuse("own", late)
-        house.clock.at += 6
-        assert await account.state(await account.send()) is State.DELIVERED
-        assert len(house.sink.of(EventType.ACCOUNT_BACK)) == 1
-        assert await house.spool.facts.list("account") == []
 
 
 async def test_the_end_of_a_refusal_is_said_even_when_the_notice_cannot_be_written(house, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from relay.fetch import lumps
 from .mails import mail, pdf
 
 RUN = base64.encodebytes(bytes(range(256)) * 8)
+MULTIPART = b"Content-Type: multipart/mixed; boundary=b\n\n"
 LINES = (b"A" * 76 + b"\n") * 40
 
 
@@ -45,6 +46,7 @@ pieces = st.sampled_from(
 
 @given(st.lists(pieces, max_size=30).map(b"".join))
 @example(b"Content-Type: message/delivery-status\n\n" + RUN + b"\n" + RUN)
+@example(b"Content-Type: message/delivery-status\n\n" + MULTIPART + RUN + b"\n" + RUN + b"--b\n\ntext\n--b--\n")
 @example(b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\n" + RUN + b"--b\n\n" + LINES + b"--b--\n" + RUN)
 def test_a_mail_is_read_as_the_parser_alone_reads_it(data):
     assert seen(lumps.parse(data, compat32)) == alone(data)

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from relay.store.facts import Fact, update
+from relay.store.facts import Fact
+from relay.store.update import update
 
 
 @pytest.fixture
