@@ -117,6 +117,17 @@ async def test_of_two_accounts_the_one_that_has_no_consent_is_asked_for(house, i
     assert await work.choose(company.accounts) == server
 
 
+async def test_a_consent_for_the_mailbox_says_nothing_about_the_account_that_sends(house, issuer, server):
+    await house.deliver(company="own", sender=f"own@{DOMAIN}")
+    mailbox = Mailbox("imap.own.example", 993, "implicit", "bills@own.example", None, oauth2=OAuth2("own", "issuer"))
+    company, work = replace(house.companies[0], mailbox=mailbox), consenting(house)
+    _, state, verifier = work.page(mailbox, BACK)
+    assert await work.finish(company, f"{BACK}?state={state}&code=c", BACK, state, verifier, account=mailbox) == 0
+    (trouble,) = await house.spool.facts.list("trouble")
+    assert (trouble.key, trouble.value["over"]) == ("own consent-needed", False)
+    assert [fact.key for fact in await house.spool.facts.list("account")] == ["own"]
+
+
 async def test_a_token_had_elsewhere_needs_no_consent(house, server, tmp_path):
     (tmp_path / "refresh").write_text("refresh-0")
     elsewhere = SecretRef(SecretKind.FILE, str(tmp_path / "refresh"))
