@@ -77,11 +77,13 @@ class Arrivals:
 
     def look(self) -> None:
         """Count what came since the last look."""
-        for each in self._world.received("bakkerij-peeters.example"):
-            name = each.header("Message-ID").strip("<>").partition("@")
-            if each.number not in self._seen and each.accepted and name[2] == honest.DOMAIN:
-                self.times[name[0]] += 1
+        for each in self._world.received():
+            if each.number in self._seen:
+                continue
             self._seen.add(each.number)
+            name, _, domain = each.header("Message-ID").strip("<>").partition("@")
+            if each.accepted and domain == honest.DOMAIN and each.is_for("bakkerij-peeters.example"):
+                self.times[name] += 1
 
     async def watch(self) -> None:
         """Until cancelled."""
