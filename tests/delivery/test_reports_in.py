@@ -5,7 +5,7 @@ import pytest
 from relay.facts import received_reports
 from relay.facts.received_reports import days_of
 from relay.sandbox.scripted_peer import ScriptedPeer
-from relay.store.spool import Origin, State
+from relay.store.spool import Origin, SpoolError, State
 
 from .house import DAY, DOMAIN, NOW
 
@@ -56,10 +56,10 @@ async def test_a_report_for_which_there_is_no_room_goes_to_the_postmaster(house,
 
 
 async def test_a_report_that_cannot_be_counted_now_stays_in_the_queue(house, monkeypatch):
-    async def lose(*_: object) -> bool:
-        return False
+    async def lose(*_: object) -> None:
+        raise SpoolError("others are always faster")
 
-    monkeypatch.setattr(received_reports.ReceivedReports, "_keep", lose)
+    monkeypatch.setattr(received_reports, "update", lose)
     queue_id = await house.deliver(f"reports+own@{DOMAIN}", octets=REPORT, **FROM_OUTSIDE)
     assert (await house.delivery(queue_id)).state is State.QUEUED
     assert "deferred" in house.sink.types
