@@ -96,6 +96,15 @@ class _Trouble:
     advice: str = ""
 
 
+@dataclass(slots=True)
+class _Watch:
+    """A connection that is watched, by those settings; `is_ended`: by ourselves, to be opened anew at once."""
+
+    settings: int
+    session: ImapSession
+    is_ended: bool = False
+
+
 class Attendant:
     """Attends to mailboxes for one worker."""
 
@@ -113,7 +122,7 @@ class Attendant:
         self._sinks = Sinks(fetching.active, fetching.spool, fetching.client, fetching.clock, fetching.events)
         self._bodies = asyncio.Semaphore(_BODIES)
         self._turns = asyncio.Semaphore(self._settings.at_once)
-        self._watched: dict[str, tuple[int, ImapSession]] = {}
+        self._watched: dict[str, _Watch] = {}
 
     @cached_property
     def _troubles(self) -> Troubles:
@@ -178,15 +187,16 @@ class Attendant:
 
     async def end_changed(self) -> None:
         """Watch no mailbox any more whose settings have changed: it is opened anew."""
-        for slug, (settings, session) in list(self._watched.items()):
-            if settings != self._settings_of(slug):
-                session.cut()
+        for slug, watch in list(self._watched.items()):
+            if watch.settings != self._settings_of(slug):
+                watch.session.cut()
             await asyncio.sleep(0)
 
     def end(self, slug: str) -> None:
-        """Watch that mailbox no more."""
+        """Watch that mailbox no more: whoever takes it next opens it anew."""
         if slug in self._watched:
-            self._watched[slug][1].cut()
+            self._watched[slug].is_ended = True
+            self._watched[slug].session.cut()
 
     async def close(self) -> None:
         """Let go of the program that reads."""
@@ -254,8 +264,8 @@ class Attendant:
             hold.length = WATCHING
             if hold.wants_writing:
                 await hold.renew()
-            begun, settings = monotonic(), self._settings_of(slug)
-            self._watched[slug] = (settings, session)
+            begun = monotonic()
+            watch = self._watched[slug] = _Watch(self._settings_of(slug), session)
             try:
                 with self._hosts.watching(host, slug, session.cut):
                     for _ in range(_TRUSTED):
@@ -265,12 +275,13 @@ class Attendant:
             except MailboxError as error:
                 if error.crowded:
                     self._hosts.crowded(host, slug, clock.now())
-                lasted = monotonic() - begun >= _LASTED or settings != self._settings_of(slug)
+                lasted = monotonic() - begun >= _LASTED or watch.settings != self._settings_of(slug)
                 wait = random.uniform(0, _AGAIN) if lasted else self._settings.poll  # noqa: S311 -- no secret
+                wait = 0.0 if watch.is_ended else wait
                 await hold.let_go(clock.now() + max(wait, error.pause))
                 return
             finally:
-                if self._watched.get(slug, (0, None))[1] is session:
+                if self._watched.get(slug) is watch:
                     del self._watched[slug]
             company, mailbox = self._found(slug)
             sink = self._sinks.of(company)

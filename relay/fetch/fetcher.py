@@ -1,8 +1,8 @@
 """Reads the companies' mailboxes, for one worker: those that are due and that nobody else reads now.
 
-Which mailbox is read when is a fact in the store, so workers and machines share them. Where there is room, a mailbox
-stays open over one connection, which the event loop watches: its server says by itself when mail comes, or it is
-looked at again and again. All others are opened for each look.
+Which mailbox is read when is a fact in the store, so workers share them, each about as many. Where there is room, a
+mailbox stays open over one connection, which the event loop watches: its server says by itself when mail comes, or it
+is looked at again and again. All others are opened for each look.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from relay.fetch.hold import READING, Hold
 from relay.fetch.hosts import Hosts
 from relay.fetch.ledger import MAILBOX, MailboxState
 from relay.fetch.orders import wanted
+from relay.fetch.shares import Share
 from relay.fetch.turns import Turns
 from relay.store.facts import Fact
 from relay.store.spool import SpoolError
@@ -29,6 +30,7 @@ _UNKNOWN = 30.0
 _FORGET = 86400.0
 _TOGETHER = 50
 _RENEW = 10.0
+_LEVEL = 60.0
 
 log = structlog.get_logger("relay.fetch")
 
@@ -39,6 +41,7 @@ class Fetcher:
     def __init__(self, fetching: Fetching) -> None:
         self._fetching = fetching
         self._turns = Turns(lambda: self._settings)
+        self._share = Share(fetching.spool, fetching.clock)
         self._attendant = Attendant(fetching, Hosts(lambda: self._settings, _open_files() // 2))
         self._known: set[str] = set()
         self._generation = ""
@@ -52,6 +55,7 @@ class Fetcher:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_holds())
+                tasks.create_task(self._level())
                 while True:
                     self._room.clear()
                     try:
@@ -105,6 +109,17 @@ class Fetcher:
         for slug in slugs.intersection(self.watched):
             self.end(slug)
 
+    async def give_up_surplus(self) -> None:
+        """End the watch over some mailboxes if other workers have far fewer: they take them."""
+        try:
+            surplus = await self._share.surplus(len(self._holds), len(self._known))
+        except SpoolError as error:
+            log.warning("mailboxes cannot be shared out now", error=str(error))
+            return
+        # Those first that have been watched for longest: the same ones do not wander about.
+        for slug in list(self.watched)[:surplus]:
+            self.end(slug)
+
     @property
     def watched(self) -> Mapping[str, object]:
         """The connections that are watched now, by company."""
@@ -156,9 +171,12 @@ class Fetcher:
         self._are_more_due = free <= 0
         if not self._known or free <= 0:
             return []
-        now = self._fetching.clock.now()
-        taken = await self._fetching.spool.facts.take_due(MAILBOX, now=now, until=now + READING, limit=free)
-        self._are_more_due = len(taken) == free
+        room, by = await self._share.room(len(self._holds) + self._coming, len(self._known))
+        if not room:
+            return []
+        until, limit = self._fetching.clock.now() + READING, min(free, room)
+        taken = await self._fetching.spool.facts.take_due(MAILBOX, now=by, until=until, limit=limit)
+        self._are_more_due = len(taken) == limit
         return list(taken)
 
     async def _serve(self, fact: Fact, *, watch: bool) -> None:
@@ -211,6 +229,11 @@ class Fetcher:
             await asyncio.sleep(_RENEW)
             await self.renew_holds()
             await self.end_wanted()
+
+    async def _level(self) -> None:
+        while True:
+            await asyncio.sleep(_LEVEL)
+            await self.give_up_surplus()
 
 
 def _open_files() -> int:

@@ -121,7 +121,7 @@ async def test_a_worker_that_stops_leaves_its_mailboxes_to_the_others(house):
 
 
 async def test_a_connection_that_ends_soon_is_no_trouble_and_the_mailbox_is_polled(watching):
-    watching.fetcher.end("bakery")
+    watching.fetcher.watched["bakery"].session.cut()
     await until(lambda: not is_watched(watching), "it is not watched any more")
     assert (await watching.state()).error == ""
     assert 3000 < await watching.due() <= 3600
@@ -147,12 +147,12 @@ async def test_a_server_that_says_nothing_by_itself_is_asked_over_the_connection
     house.clock.ahead += 7200
     async with at_work(house.fetcher):
         await until(lambda: is_watched(house), "the connection is kept")
-        session = house.fetcher.watched["bakery"][1]
+        session = house.fetcher.watched["bakery"].session
         for number in range(2):
             await house.put(invoice(number))
             await until(lambda: len(house.api.taken) > number, "the invoice is taken")  # noqa: B023 -- awaited here
             await until(lambda: is_watched(house), "the connection is still kept")
-        assert house.fetcher.watched["bakery"][1] is session
+        assert house.fetcher.watched["bakery"].session is session
 
 
 async def test_a_store_in_trouble_is_not_asked_again_without_a_pause(house, monkeypatch):
