@@ -1,6 +1,6 @@
 """Facts for those who only look: what the workers know counts, and nothing is changed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from relay.store.facts import Fact, FactStore
@@ -16,6 +16,10 @@ class Unstored:
         """See FactStore.get."""
         return None if self._known is None else await self._known.get(kind, key)
 
+    async def get_all(self, kind: str, keys: Collection[str]) -> Mapping[str, Fact]:
+        """See FactStore.get_all."""
+        return {} if self._known is None else await self._known.get_all(kind, keys)
+
     async def list(self, kind: str, *, after: str = "", limit: int = 1000) -> Sequence[Fact]:
         """See FactStore.list."""
         return () if self._known is None else await self._known.list(kind, after=after, limit=limit)
@@ -23,6 +27,10 @@ class Unstored:
     async def put(self, fact: Fact) -> Fact | None:
         """See FactStore.put."""
         return replace(fact, version=fact.version + 1)
+
+    async def put_all(self, facts: Sequence[Fact]) -> Sequence[Fact | None]:
+        """See FactStore.put_all."""
+        return [replace(fact, version=fact.version + 1) for fact in facts]
 
     async def drop(self, fact: Fact) -> bool:  # noqa: ARG002 -- FactStore's shape
         """See FactStore.drop."""

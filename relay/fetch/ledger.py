@@ -5,7 +5,7 @@ name that it keeps when it moves; each invoice that was handed on, by every name
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from heapq import nlargest
 from itertools import chain
@@ -54,13 +54,13 @@ class MailboxState:
 
     def put_into(self, fact: Fact, due: float) -> Fact:
         """A fact with this state, which falls due then."""
-        return replace(fact, value=asdict(replace(self, error=self.error[:_MOST_ERROR])), due=due)
+        return replace(fact, value={**_fields(self), "error": self.error[:_MOST_ERROR]}, due=due)
 
 
 class Stage(StrEnum):
     """How far a mail has got."""
 
-    EXTRACTED = "extracted"  # decided about; its documents are on their way
+    EXTRACTED = "extracted"  # read; its documents are not taken yet
     DELIVERED = "delivered"  # taken; not yet marked in the mailbox
     DONE = "done"
 
@@ -119,44 +119,55 @@ class Ledger:
         self._facts = facts
         self.slug = slug
         self._seen: dict[tuple[str, str], int] = {}
+        self._ahead: dict[str, Fact | None] = {}
+
+    async def look_ahead(self, keys: Sequence[str]) -> None:
+        """Look up mails that will be asked for next, all at once; each answer serves for one question."""
+        self._ahead = dict(await self._get(MAIL, keys))
 
     async def mail(self, key: str) -> MailRecord | None:
         """What is known of a mail."""
-        fact = await self._get(MAIL, key)
+        fact = self._ahead.pop(key) if key in self._ahead else (await self._get(MAIL, [key]))[key]
         return None if fact is None else MailRecord.of(fact)
 
-    async def note_mail(self, key: str, record: MailRecord) -> None:
-        """Remember what became of a mail."""
-        await self._put(MAIL, key, {**asdict(record), "sent": list(record.sent), "reason": record.reason[:_MOST_ERROR]})
+    async def note_mail(self, key: str, record: MailRecord, taken: Mapping[str, Taken] | None = None) -> None:
+        """Remember what became of a mail, and with it what `note_taken` does."""
+        value = {**_fields(record), "sent": list(record.sent), "reason": record.reason[:_MOST_ERROR]}
+        # The last word counts: only one worker at a time reads a mailbox.
+        while not (await self._put([*self._new(taken or {}), (MAIL, key, value)]))[-1]:
+            await self._get(MAIL, [key])
 
     async def earlier(self, keys: Sequence[str]) -> Mapping[str, Taken]:
         """What was handed on before under each of these names, as far as there was something."""
-        facts = {key: await self._get(INVOICE, key) for key in keys}
+        facts = await self._get(INVOICE, keys)
         return {key: Taken.of(fact) for key, fact in facts.items() if fact is not None}
 
-    async def note_taken(self, keys: Sequence[str], taken: Taken) -> None:
-        """Remember an invoice that was handed on. What was noted first under a name stays."""
-        for key in keys:
-            if not self._seen.get((INVOICE, key)):
-                await self._put_once(INVOICE, key, asdict(taken))
+    async def note_taken(self, taken: Mapping[str, Taken]) -> None:
+        """Remember invoices that were handed on, by each of their names. What was noted first under a name stays."""
+        if new := self._new(taken):
+            await self._put(new)
 
-    async def _get(self, kind: str, key: str) -> Fact | None:
-        fact = await self._facts.get(kind, self._key(key))
-        self._seen[kind, key] = 0 if fact is None else fact.version
-        return fact
+    def _new(self, taken: Mapping[str, Taken]) -> list[tuple[str, str, Mapping[str, Json]]]:
+        return [(INVOICE, key, _fields(each)) for key, each in taken.items() if not self._seen.get((INVOICE, key))]
 
-    async def _put(self, kind: str, key: str, value: Mapping[str, Json]) -> None:
-        """The last word counts: only one worker at a time reads a mailbox."""
-        while not await self._put_once(kind, key, value):
-            await self._get(kind, key)
+    async def _get(self, kind: str, keys: Sequence[str]) -> Mapping[str, Fact | None]:
+        found = await self._facts.get_all(kind, [self._key(key) for key in keys])
+        facts = {key: found.get(self._key(key)) for key in keys}
+        self._seen.update({(kind, key): 0 if fact is None else fact.version for key, fact in facts.items()})
+        return facts
 
-    async def _put_once(self, kind: str, key: str, value: Mapping[str, Json]) -> bool:
-        """Write in the place of what was seen last, or of nothing; whether that is what is there."""
-        version = self._seen.pop((kind, key), 0)
-        stored = await self._facts.put(Fact(kind, self._key(key), value, version))
-        if stored is not None:
-            self._seen[kind, key] = stored.version
-        return stored is not None
+    async def _put(self, values: Sequence[tuple[str, str, Mapping[str, Json]]]) -> list[bool]:
+        """Write in the place of what was seen last, or of nothing; of each whether that is what is there."""
+        versions = [self._seen.pop((kind, key), 0) for kind, key, _ in values]
+        facts = [
+            Fact(kind, self._key(key), value, version)
+            for (kind, key, value), version in zip(values, versions, strict=True)
+        ]
+        stored = await self._facts.put_all(facts)
+        self._seen.update(
+            {(kind, key): fact.version for (kind, key, _), fact in zip(values, stored, strict=True) if fact is not None}
+        )
+        return [fact is not None for fact in stored]
 
     def _key(self, key: str) -> str:
         return f"{self.slug} {key}"
@@ -187,6 +198,11 @@ async def _pages(facts: FactStore, slug: str) -> AsyncIterator[list[tuple[str, M
     while page := [fact for fact in await facts.list(MAIL, after=after) if fact.key.startswith(begin)]:
         yield [(fact.key.removeprefix(begin), MailRecord.of(fact)) for fact in page]
         after = page[-1].key
+
+
+def _fields(of: MailboxState | MailRecord | Taken) -> dict[str, Any]:
+    # What these hold needs no copy: `dataclasses.asdict` makes one all the same.
+    return {name: getattr(of, name) for name in of.__dataclass_fields__}
 
 
 def _known(kind: type, value: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""What becomes of one mail: its documents to the sink, one after the other, and a line in the ledger for each step.
+"""What becomes of one mail: its documents to the sink, one after the other, and what the ledger says of them.
 
-In charge of everything that needs no server of mail. The order is what makes exactly once: the mail is noted before its
-documents go, an invoice when it is taken.
+In charge of everything that needs no server of mail. The order is what makes exactly once: an invoice is noted when it
+is taken, before another one goes, the last one together with the mail. Whoever ends before that leaves a mail that is
+handled again: its invoices then go under the same names, by which the sink knows those that it has.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from relay.clock import Clock
 from relay.config.settings import Mailboxes
@@ -51,6 +52,14 @@ class Desk:
     returns: Returns
 
 
+@dataclass(slots=True)
+class _Fresh:
+    """What was taken and is not noted yet, by each of its names, and what is to be told of it then."""
+
+    taken: dict[str, Taken] = field(default_factory=dict)
+    told: list[dict[str, Json]] = field(default_factory=list)
+
+
 class MailDesk:
     """Handles the mails of one company."""
 
@@ -72,11 +81,12 @@ class MailDesk:
             if judgement.is_parked:
                 await self._tell(head, contents, judgement, judgement.reason, mail)
             return await self._note_left(head, record, judgement.reason, parked=judgement.is_parked)
-        await self._ledger.note_mail(head.key, record)
-        record = await self._hand_on(head, record, contents, judgement)
+        fresh = _Fresh()
+        record = await self._hand_on(head, record, contents, judgement, fresh)
         if record.parked:
+            await self._note_fresh(head, fresh)
             await self._tell(head, contents, judgement, record.reason, mail)
-        return await self._end(head, record)
+        return await self._end(head, record, fresh)
 
     async def release(self, head: Head, record: MailRecord, mail: bytes, part: int | None) -> MailRecord:
         """Hand on what is parked of a mail, or one part of it, whatever is known against it: a person says so.
@@ -87,8 +97,9 @@ class MailDesk:
         judged = judge(contents.facts, self._taste)
         locked = [each for each in judged.left if each.fate is Fate.PARKED]
         documents = [*judged.documents, *(_forced(contents.facts.parts[each.part]) for each in locked)]
-        taken, parked = 0, ""
+        taken, parked, fresh = 0, "", _Fresh()
         for document in documents:
+            await self._note_fresh(head, fresh)
             earlier = await self._ledger.earlier(document.keys)
             if recognise(document.digest, {key: each.digest for key, each in earlier.items()}) is Acquaintance.KNOWN:
                 continue
@@ -98,12 +109,12 @@ class MailDesk:
                 reason = next(each.reason for each in locked if each.part == document.part)
                 parked = f"{reason}, and cannot be handed on"
             else:
-                answer = await self._offer(head, record, contents, document)
+                answer = await self._offer(head, record, contents, document, fresh)
                 taken += answer.is_taken
                 parked = parked if answer.is_taken else answer.text
         documents_now = record.documents + taken
         record = replace(record, documents=documents_now, parked=bool(parked), reason=parked)
-        return await self._end(head, record)
+        return await self._end(head, record, fresh)
 
     async def leave(self, head: Head, record: MailRecord, reason: str, *, parked: bool, cause: str = "") -> MailRecord:
         """Remember a mail that was not read, so that it is not fetched again."""
@@ -140,11 +151,14 @@ class MailDesk:
         self._emit(EventType.PARKED if parked else EventType.SKIPPED, head, {"reason": reason})
         return record
 
-    async def _hand_on(self, head: Head, record: MailRecord, contents: Contents, judged: Judgement) -> MailRecord:
+    async def _hand_on(
+        self, head: Head, record: MailRecord, contents: Contents, judged: Judgement, fresh: _Fresh
+    ) -> MailRecord:
         taken = known = 0
         sent: list[str] = []
         parked = [each.reason for each in judged.left if each.fate is Fate.PARKED]
         for document in judged.documents:
+            await self._note_fresh(head, fresh)
             earlier = await self._ledger.earlier(document.keys)
             match recognise(document.digest, {key: each.digest for key, each in earlier.items()}):
                 case Acquaintance.KNOWN:
@@ -152,33 +166,45 @@ class MailDesk:
                 case Acquaintance.DISPUTED:
                     parked.insert(0, await self._disputed(next(iter(earlier.values()))))
                 case Acquaintance.NEW:
-                    answer = await self._offer(head, record, contents, document)
+                    answer = await self._offer(head, record, contents, document, fresh)
                     taken += answer.is_taken
                     sent += [answer.queue_id] if answer.queue_id else []
                     parked[:0] = [] if answer.is_taken else [answer.text]
         reason = next(iter(parked), "")
         return replace(record, documents=taken, known=known, parked=bool(parked), reason=reason, sent=tuple(sent))
 
-    async def _end(self, head: Head, record: MailRecord) -> MailRecord:
-        if record.parked:
-            self._emit(EventType.PARKED, head, {"reason": record.reason})
+    async def _end(self, head: Head, record: MailRecord, fresh: _Fresh) -> MailRecord:
         # A mail of which something waits for a person stays as it is in the mailbox.
         box = self._desk.company.mailbox
         stays = record.parked or box is None or box.after is After.KEEP
         record = replace(record, stage=Stage.DONE if stays else Stage.DELIVERED)
-        await self._ledger.note_mail(head.key, record)
+        await self._ledger.note_mail(head.key, record, fresh.taken)
+        self._tell_fresh(head, fresh)
+        if record.parked:
+            self._emit(EventType.PARKED, head, {"reason": record.reason})
         return record
 
-    async def _offer(self, head: Head, record: MailRecord, contents: Contents, document: Document) -> Answer:
-        """Offer a document: taken, or refused for good. Raises SinkError for everything between."""
+    async def _note_fresh(self, head: Head, fresh: _Fresh) -> None:
+        await self._ledger.note_taken(fresh.taken)
+        self._tell_fresh(head, fresh)
+
+    def _tell_fresh(self, head: Head, fresh: _Fresh) -> None:
+        for told in fresh.told:
+            self._emit(EventType.UPLOADED, head, told)
+        fresh.taken, fresh.told = {}, []
+
+    async def _offer(
+        self, head: Head, record: MailRecord, contents: Contents, document: Document, fresh: _Fresh
+    ) -> Answer:
+        """Offer a document: taken, and `fresh`, or refused for good. Raises SinkError for everything between."""
         answer = await self._desk.sink.take(self._offer_of(contents, document))
         if answer.is_taken:
             taken = Taken(head.key, self._desk.clock.now(), document.digest, answer.upload)
-            await self._ledger.note_taken(document.keys, taken)
+            fresh.taken.update(dict.fromkeys(document.keys, taken))
             told: dict[str, Json] = {"upload": answer.upload, "known": answer.verdict is Verdict.KNOWN}
             if answer.queue_id:
                 told = {"queue_id": answer.queue_id, "known": told["known"]}
-            self._emit(EventType.UPLOADED, head, {**told, "points": document.points})
+            fresh.told.append({**told, "points": document.points})
             return answer
         fault = answer.verdict is Verdict.FAULT
         if answer.verdict is Verdict.REFUSED or (fault and record.tries >= MOST_TRIES):

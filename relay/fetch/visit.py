@@ -174,6 +174,7 @@ class Visit:
         for uid in missing:
             if await session.is_there(uid):
                 raise MailboxError(MailboxFault.TROUBLE, "the server does not say what is in the folder")
+        await self._ledger.look_ahead([head.key for head in heads])
         for head in heads:
             await self._keep()
             if head.uid > self.state.rescan or head.received > self.state.floor:
@@ -192,11 +193,11 @@ class Visit:
         if record is None:
             place = self._place_of(head.uid)
             record = MailRecord(Stage.EXTRACTED, self._tools.clock.now(), head.message_id, place=place)
-            self.state = replace(self.state, mails=self.state.mails + 1)
         if record.stage is Stage.EXTRACTED:
             record = await self._extract(session, head, record)
-            documents, parked = self.state.documents + record.documents, self.state.parked + record.parked
-            self.state = replace(self.state, documents=documents, parked=parked)
+            state = self.state
+            documents, parked = state.documents + record.documents, state.parked + record.parked
+            self.state = replace(state, mails=state.mails + 1, documents=documents, parked=parked)
         if record.stage is Stage.DELIVERED:
             await self._mark(session, head, record)
 

@@ -6,7 +6,7 @@ the protocol that all stores keep; `tests/store` holds one contract suite for th
 means, and nothing secret is put here unless it is sealed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,6 +31,10 @@ class FactStore(Protocol):
         """The fact of that name, None when there is none."""
         ...
 
+    async def get_all(self, kind: str, keys: Collection[str]) -> Mapping[str, Fact]:
+        """The facts of those names, by name, as far as there are any."""
+        ...
+
     async def list(self, kind: str, *, after: str = "", limit: int = 1000) -> Sequence[Fact]:
         """Facts of a kind in order of their keys, those beyond the key `after`."""
         ...
@@ -40,6 +44,10 @@ class FactStore(Protocol):
 
         The fact as it is stored now, with its new version; None, and nothing written, when another version is stored.
         """
+        ...
+
+    async def put_all(self, facts: Sequence[Fact]) -> Sequence[Fact | None]:
+        """As `put` for each of them in turn, in one go: whoever looks sees all of them, or none yet."""
         ...
 
     async def drop(self, fact: Fact) -> bool:

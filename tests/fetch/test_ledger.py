@@ -36,7 +36,30 @@ async def test_what_was_noted_first_about_an_invoice_stays(facts, looks):
     one, two = Ledger(facts, "bakery"), Ledger(facts, "bakery")
     for ledger in (one, two) if looks else ():
         assert await ledger.earlier(["a", "b"]) == {}
-    await one.note_taken(["a"], TAKEN)
-    await two.note_taken(["a", "b"], replace(TAKEN, mail="other"))
-    await one.note_taken(["a"], replace(TAKEN, mail="again"))
+    await one.note_taken({"a": TAKEN})
+    await two.note_taken(dict.fromkeys(["a", "b"], replace(TAKEN, mail="other")))
+    await one.note_taken({"a": replace(TAKEN, mail="again")})
     assert await two.earlier(["a", "b"]) == {"a": TAKEN, "b": replace(TAKEN, mail="other")}
+
+
+async def test_a_mail_is_noted_together_with_what_came_of_it(facts):
+    ledger, other = Ledger(facts, "bakery"), Ledger(facts, "bakery")
+    await other.note_taken({"a": replace(TAKEN, mail="other")})
+    await other.note_mail("1", RECORD)
+    done = replace(RECORD, stage=Stage.DONE)
+    await ledger.note_mail("1", done, {"a": TAKEN, "b": TAKEN})
+    assert await other.mail("1") == done
+    assert await other.earlier(["a", "b"]) == {"a": replace(TAKEN, mail="other"), "b": TAKEN}
+
+
+async def test_what_was_looked_up_ahead_answers_once(facts):
+    ledger = Ledger(facts, "bakery")
+    await ledger.note_mail("1", RECORD)
+    await ledger.look_ahead(["1", "2", "2"])
+    await Ledger(facts, "bakery").note_mail("2", RECORD)
+    assert await ledger.mail("1") == RECORD
+    assert await ledger.mail("2") is None
+    # The same mail may lie in a folder twice: what became of the first one has to be known.
+    assert await ledger.mail("2") == RECORD
+    await ledger.note_mail("2", replace(RECORD, stage=Stage.DONE))
+    assert await ledger.mail("2") == replace(RECORD, stage=Stage.DONE)

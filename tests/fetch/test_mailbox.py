@@ -331,7 +331,7 @@ async def test_a_worker_that_dies_between_upload_and_note_gives_nothing_twice(ho
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patch:
-        patch.setattr("relay.fetch.ledger.Ledger.note_taken", die)
+        patch.setattr("relay.fetch.ledger.Ledger.note_mail", die)
         await house.look()
     assert house.api.names == ["factuur 1.pdf"]
     await house.look()
@@ -635,7 +635,7 @@ async def test_a_worker_that_dies_after_the_mail_is_in_the_queue_sends_no_second
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patch:
-        patch.setattr("relay.fetch.ledger.Ledger.note_taken", die)
+        patch.setattr("relay.fetch.ledger.Ledger.note_mail", die)
         await house.look()
     await house.look()
     assert len(await house.spool.find("fast-input@my.relay.example")) == 1

@@ -54,6 +54,35 @@ async def test_of_many_who_change_at_once_one_wins(bench, facts):
     assert await facts.get("token", "shop") == next(filter(None, results))
 
 
+async def test_several_facts_are_looked_up_at_once(facts):
+    a, b = await facts.put(Fact("token", "a", {"n": 1})), await facts.put(Fact("token", "b ü", {"n": 2}, due=5.0))
+    await facts.put(Fact("address", "c", {}))
+
+    assert await facts.get_all("token", ["b ü", "a", "c", "a"]) == {"a": a, "b ü": b}
+    assert await facts.get_all("token", []) == {}
+
+
+async def test_several_facts_are_put_each_in_the_place_of_its_version(bench, facts):
+    first = await facts.put(Fact("token", "a", {"n": 1}))
+    newer = await facts.put(replace(first, value={"n": 2}))
+    other = (await bench.start(2)).facts
+
+    results = await other.put_all(
+        [
+            Fact("token", "b", {"n": 3}, due=7.0),
+            replace(first, value={"n": 4}),
+            Fact("address", "a", {}),
+            replace(newer, value={"n": 5}),
+            replace(newer, value={"n": 6}),
+        ]
+    )
+
+    assert [None if each is None else each.version for each in results] == [1, None, 1, 3, None]
+    assert await facts.get("token", "a") == results[3]
+    assert await facts.get("token", "b") == results[0]
+    assert await facts.put_all([]) == []
+
+
 async def test_a_fact_is_forgotten_only_as_it_was_seen(facts):
     first = await facts.put(Fact("token", "shop", {}))
     second = await facts.put(first)

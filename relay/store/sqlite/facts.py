@@ -1,7 +1,8 @@
 """Facts over SQLite: one row each."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import apsw
 
@@ -14,6 +15,9 @@ INSERT INTO fact (kind, key, value, version, due) SELECT ?1, ?2, ?3, ?4 + 1, ?5
 WHERE ?4 = coalesce((SELECT version FROM fact WHERE kind = ?1 AND key = ?2), 0)
 ON CONFLICT DO UPDATE SET value = excluded.value, version = excluded.version, due = excluded.due
 """
+_GET_ALL = f"""
+SELECT {_COLUMNS} FROM fact WHERE kind = ? AND key IN (SELECT value FROM json_each(?))
+"""  # noqa: S608 -- constants only
 _TAKE = f"""
 UPDATE fact SET due = :until, version = version + 1
 WHERE kind = :kind AND key IN
@@ -34,6 +38,12 @@ class SqliteFacts:
         found = await self._writer.call(lambda to: _read(to.execute(query, (kind, key))), changes=False)
         return found[0] if found else None
 
+    async def get_all(self, kind: str, keys: Collection[str]) -> Mapping[str, Fact]:
+        """See FactStore.get_all."""
+        wanted = (kind, json.dumps(list(keys)))
+        found = await self._writer.call(lambda to: _read(to.execute(_GET_ALL, wanted)), changes=False)
+        return {fact.key: fact for fact in found}
+
     async def list(self, kind: str, *, after: str = "", limit: int = 1000) -> Sequence[Fact]:
         """See FactStore.list."""
         query = f"SELECT {_COLUMNS} FROM fact WHERE kind = ? AND key > ? ORDER BY key LIMIT ?"  # noqa: S608 -- as above
@@ -41,15 +51,24 @@ class SqliteFacts:
 
     async def put(self, fact: Fact) -> Fact | None:
         """See FactStore.put."""
-        row = (fact.kind, fact.key, json.dumps(dict(fact.value)), fact.version, fact.due)
+        return (await self.put_all([fact]))[0]
 
-        def put(connection: apsw.Connection) -> bool:
-            connection.execute(_PUT, row)
-            return connection.changes() == 1
+    async def put_all(self, facts: Sequence[Fact]) -> Sequence[Fact | None]:
+        """See FactStore.put_all."""
+        rows = [(fact.kind, fact.key, json.dumps(dict(fact.value)), fact.version, fact.due) for fact in facts]
 
-        if not await self._writer.call(put):
-            return None
-        return Fact(fact.kind, fact.key, fact.value, fact.version + 1, fact.due)
+        def put(connection: apsw.Connection) -> list[bool]:
+            stored: list[bool] = []
+            for row in rows:
+                connection.execute(_PUT, row)
+                stored.append(connection.changes() == 1)
+            return stored
+
+        stored = await self._writer.call(put)
+        return [
+            replace(fact, version=fact.version + 1) if is_stored else None
+            for fact, is_stored in zip(facts, stored, strict=True)
+        ]
 
     async def drop(self, fact: Fact) -> bool:
         """See FactStore.drop."""
