@@ -7,6 +7,7 @@ the beginning, and how many documents were uploaded, the last of them when.
 """
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -31,6 +32,8 @@ from relay.mail.address import Address
 from relay.malloc import give_memory_back
 from relay.policy.company import Company, Mailbox, SecretKind, SecretRef
 from relay.store.sqlite.spool import SqliteSpool
+
+BEAT = 5.0
 
 
 class Printer:
@@ -89,9 +92,13 @@ async def main(plan: dict[str, Any]) -> None:
     task = asyncio.create_task(fetcher.run())
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     begun, looked = clock.now(), 0
+    beaten = begun
     while not task.done():
         await asyncio.wait([task], timeout=0.1 if plan["count"] else 1)
         holds = fetcher._holds.values() if plan["count"] else ()  # noqa: SLF001 -- the store hears of it later
+        if clock.now() - beaten > BEAT:
+            beaten = clock.now()
+            await spool.heartbeat(now=beaten, detail={})
         oldest = min((hold.state.looked for hold in holds), default=0.0)
         if plan["count"] and looked < len(active.snapshot) and not plan["settings"].get("idle_per_host", 1):
             looked = await count_looked(spool, begun)
@@ -109,7 +116,9 @@ async def count_looked(spool: SqliteSpool, since: float) -> int:
 
 
 if __name__ == "__main__":
-    # As `relay.worker` does.
+    # As `relay.start` and `relay.worker` do.
+    gc.collect()
+    gc.freeze()
     give_memory_back()
     sys.setswitchinterval(0.0005)
     uvloop.run(main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))

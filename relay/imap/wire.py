@@ -189,10 +189,10 @@ class Wire(asyncio.Protocol):
         self._left -= size
         if self._left < 0:
             raise TooMuchError(f"the server answers with more than {self._most} octets")
-        data = bytes(self._buffer[:size])
         if size == len(self._buffer):
-            self._buffer = bytearray()  # the old one would keep its room
+            data, self._buffer = bytes(self._buffer), bytearray()  # the old one would keep its room
         else:
+            data = bytes(self._buffer[:size])
             del self._buffer[:size]
         return data
 
