@@ -16,7 +16,7 @@ import structlog
 from relay.config.settings import Mailboxes
 from relay.config.snapshot import Snapshot
 from relay.fetch.attendant import Attendant, Fetching
-from relay.fetch.hold import READING, Hold
+from relay.fetch.hold import Hold
 from relay.fetch.hosts import Hosts
 from relay.fetch.ledger import MAILBOX, MailboxState
 from relay.fetch.orders import wanted
@@ -116,7 +116,7 @@ class Fetcher:
         except SpoolError as error:
             log.warning("mailboxes cannot be shared out now", error=str(error))
             return
-        # Those first that have been watched for longest: the same ones do not wander about.
+        # Those first in which nothing has come for longest: the same ones do not wander about.
         for slug in list(self.watched)[:surplus]:
             self.end(slug)
 
@@ -171,12 +171,8 @@ class Fetcher:
         self._are_more_due = free <= 0
         if not self._known or free <= 0:
             return []
-        room, by = await self._share.room(len(self._holds) + self._coming, len(self._known))
-        if not room:
-            return []
-        until, limit = self._fetching.clock.now() + READING, min(free, room)
-        taken = await self._fetching.spool.facts.take_due(MAILBOX, now=by, until=until, limit=limit)
-        self._are_more_due = len(taken) == limit
+        taken = await self._share.take(len(self._holds) + self._coming, len(self._known), free)
+        self._are_more_due = len(taken) == free
         return list(taken)
 
     async def _serve(self, fact: Fact, *, watch: bool) -> None:

@@ -60,7 +60,7 @@ class MailboxState:
 class Stage(StrEnum):
     """How far a mail has got."""
 
-    EXTRACTED = "extracted"  # read; its documents are not taken yet
+    EXTRACTED = "extracted"  # begun; not all of it has been handed on
     DELIVERED = "delivered"  # taken; not yet marked in the mailbox
     DONE = "done"
 
@@ -119,15 +119,18 @@ class Ledger:
         self._facts = facts
         self.slug = slug
         self._seen: dict[tuple[str, str], int] = {}
-        self._ahead: dict[str, Fact | None] = {}
+        self._new_ones: set[str] = set()
 
     async def look_ahead(self, keys: Sequence[str]) -> None:
-        """Look up mails that will be asked for next, all at once; each answer serves for one question."""
-        self._ahead = dict(await self._get(MAIL, keys))
+        """Find out which mails nothing is known of, all at once; of each that serves for the next question."""
+        self._new_ones = {key for key, fact in (await self._get(MAIL, keys)).items() if fact is None}
 
     async def mail(self, key: str) -> MailRecord | None:
         """What is known of a mail."""
-        fact = self._ahead.pop(key) if key in self._ahead else (await self._get(MAIL, [key]))[key]
+        if key in self._new_ones:
+            self._new_ones.remove(key)
+            return None
+        fact = (await self._get(MAIL, [key]))[key]
         return None if fact is None else MailRecord.of(fact)
 
     async def note_mail(self, key: str, record: MailRecord, taken: Mapping[str, Taken] | None = None) -> None:
