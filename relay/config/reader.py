@@ -21,7 +21,7 @@ MAX_DEPTH = 16
 
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-_FORBIDDEN = re.compile("[^\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = re.compile("[\0-\t\v\f\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _UNSAFE = re.compile("[\0\ud800-\udfff]")
 _AGAIN = -1  # stands in the path of a duplicate key's value, so that the first one keeps its places
 _NUMERIC_START = frozenset("0123456789+-.=<")
