@@ -7,7 +7,7 @@ after the other: data that cannot run.
 import json
 import struct
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from relay.mail.bounce import Bounce, Bounced
@@ -35,11 +35,11 @@ class Contents:
 def write_contents(contents: Contents) -> Sequence[bytes]:
     """Facts and octets as one content, in pieces."""
     head = {
-        "facts": asdict(contents.facts),
+        "facts": contents.facts,
         "sizes": {number: len(data) for number, data in contents.data.items()},
-        "bounce": None if contents.bounce is None else asdict(contents.bounce),
+        "bounce": contents.bounce,
     }
-    return [json.dumps(head).encode() + b"\n", *contents.data.values()]
+    return [json.dumps(head, default=_fields).encode() + b"\n", *contents.data.values()]
 
 
 def read_contents(content: bytes) -> Contents:
@@ -59,6 +59,10 @@ def read_contents(content: bytes) -> Contents:
         raise ValueError("octets are missing, or left")
     mail = MailFacts(**{**facts, "parts": tuple(_part(each) for each in facts["parts"])})
     return Contents(mail, data, None if head["bounce"] is None else _bounce(head["bounce"]))
+
+
+def _fields(of: Any) -> dict[str, Any]:
+    return {name: getattr(of, name) for name in of.__dataclass_fields__}
 
 
 def _bounce(fields: dict[str, Any]) -> Bounce:
