@@ -16,6 +16,8 @@ _PATIENCE = MOST_SECONDS + 15.0
 _AT_ONCE = 2
 # What a mail did to its reader ends there at the latest.
 _MOST_MAILS = 50
+# A mail of a usual size goes in one go, without waiting for whoever reads it.
+_ROOM = 1024 * 1024
 
 
 class Readers:
@@ -43,6 +45,8 @@ class Readers:
         """A connection to a new process that reads mails. Raises OSError."""
         ours, theirs = socket.socketpair()
         ours.settimeout(0)
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ROOM)
         try:
             with theirs:
                 async with self._starting:
