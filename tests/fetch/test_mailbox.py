@@ -314,6 +314,21 @@ async def test_a_document_that_is_refused_is_parked_and_the_others_go_on(house):
     assert event.data["message_id"] == "<1@supplier.example>"
 
 
+async def test_of_two_invoices_in_a_mail_the_first_one_is_known_when_the_second_has_to_wait(house):
+    one, two = pdf(mark="1"), pdf(mark="2")
+    await house.put(mail(("factuur 1.pdf", one), ("factuur 2.pdf", two), ("kopie.pdf", one)))
+    house.api.faults = [None, 503]
+    await house.look()
+    assert house.api.names == ["factuur 1.pdf"]
+    assert len(house.sink.of(EventType.UPLOADED)) == 1
+    assert (await house.state()).mails == 0
+    await house.look()
+    assert house.api.names == ["factuur 1.pdf", "factuur 2.pdf"]
+    assert len(house.api.requests) == 3
+    assert len(house.sink.of(EventType.UPLOADED)) == 2
+    assert (await house.state()).mails == 1
+
+
 async def test_a_document_that_makes_fast_input_stumble_again_and_again_is_parked(house):
     await house.put(invoice(1))
     await house.put(invoice(2))
