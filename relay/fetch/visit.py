@@ -175,6 +175,8 @@ class Visit:
             if await session.is_there(uid):
                 raise MailboxError(MailboxFault.TROUBLE, "the server does not say what is in the folder")
         await self._ledger.look_ahead([head.key for head in heads])
+        # While the store takes nothing, nothing is handed on: it could not be noted, and would be handed on again.
+        await self._hold.renew()
         for head in heads:
             await self._keep()
             if head.uid > self.state.rescan or head.received > self.state.floor:

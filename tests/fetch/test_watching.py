@@ -93,6 +93,22 @@ async def test_who_lost_a_mailbox_without_hearing_so_hands_on_nothing(watching):
     assert not watching.api.requests
 
 
+async def test_nothing_is_handed_on_while_the_store_takes_nothing(watching, monkeypatch):
+    """As on a full disk: it could not be noted, and would be handed on again."""
+
+    async def fails(*_):
+        raise SpoolError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("relay.store.sqlite.facts.SqliteFacts.put_all", fails)
+        await watching.put(invoice(1))
+        await until(lambda: not watching.fetcher._holds, "it is left for later")
+        assert not watching.api.requests
+    watching.clock.ahead += 100
+    await until(lambda: watching.api.names == ["factuur 1.pdf"], "the invoice is taken")
+    assert len(watching.api.requests) == 1
+
+
 async def test_a_claim_of_our_own_that_ran_out_is_taken_again(watching):
     session = watching.fetcher.watched["bakery"]
     watching.clock.ahead += 100
